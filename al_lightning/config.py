@@ -1,0 +1,359 @@
+"""Configuration: the fixed sections as dataclasses, `load` from files and overrides, `build` from a table.
+
+Imports no torch, so that a misspelled key is reported at once.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import inspect
+import json
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, make_dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+T = TypeVar("T")
+SWITCHED = ("dataset", "learner", "strategy", "oracle")
+
+
+class ConfigError(ValueError):
+    """A mistake in a configuration: one line that names the key, its value and what was expected."""
+
+
+@dataclass
+class Section:
+    """Something chosen by name from a table; its options are the parameters of what the table holds."""
+
+    name: str = MISSING
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class OracleSection:
+    """Who reveals labels."""
+
+    name: str = "simulated"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class CommitteeSection:
+    """Several learners that disagree."""
+
+    members: int = 1
+    """Number of learners trained at each stage; 1 is no committee."""
+    bootstrap: bool = True
+    """Each member trains on a resample with replacement of the labelled images, not on all of them."""
+
+
+@dataclass
+class LearnerSection:
+    """The network and how it is trained."""
+
+    name: str = MISSING
+    options: dict[str, Any] = field(default_factory=dict)
+    restart: Literal["scratch", "finetune"] = "scratch"
+    """scratch: fresh weights at every stage; finetune: the best weights of the stage before."""
+    committee: CommitteeSection = field(default_factory=CommitteeSection)
+    mc_passes: int = 1
+    """Stochastic forward passes with dropout on when the pool is scored; 1 is one deterministic pass."""
+
+
+@dataclass
+class BudgetSection:
+    """How many images are labelled when."""
+
+    initial: int = MISSING
+    """Images drawn at random before the first training."""
+    per_stage: int = MISSING
+    """Images selected after each stage but the last."""
+    stages: int = MISSING
+    """Rows of the curve, the initial one included."""
+
+
+@dataclass
+class LoaderSection:
+    """How batches are made."""
+
+    batch_size: int = 8
+    workers: int = 0
+    cache: Literal["memory", "disk", "none"] = "memory"
+    """Where decoded, resized uint8 images are kept: memory, a memory-mapped file, or nowhere."""
+
+
+@dataclass
+class WandbSection:
+    """Weights & Biases."""
+
+    project: str = "al_lightning"
+    entity: str | None = None
+    tags: list[str] = field(default_factory=list)
+    """Tags beside the dataset's, the strategy's and the learner's name."""
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    """auto: online when logged in, else offline."""
+
+
+@dataclass
+class LoggingSection:
+    """Where metrics go beside stages.jsonl."""
+
+    wandb: WandbSection = field(default_factory=WandbSection)
+    csv: bool = False
+    tensorboard: bool = False
+
+
+@dataclass
+class Config:
+    """One experiment."""
+
+    name: str = MISSING
+    """Groups runs that share a report and a W&B group."""
+    seed: int = 0
+    """Fixes the initial pool, the weights, the shuffling and every draw."""
+    runs_dir: str = "runs"
+    """The run goes to <runs_dir>/<name>/<strategy>/seed-<seed>."""
+    dataset: Section = field(default_factory=Section)
+    learner: LearnerSection = field(default_factory=LearnerSection)
+    strategy: Section = field(default_factory=Section)
+    oracle: OracleSection = field(default_factory=OracleSection)
+    budget: BudgetSection = field(default_factory=BudgetSection)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    """Arguments of Lightning's Trainer."""
+    loader: LoaderSection = field(default_factory=LoaderSection)
+    logging: LoggingSection = field(default_factory=LoggingSection)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """ " (did you mean 'x'?)" for the nearest of `words`, or the list of them."""
+    choices = sorted(words)
+    close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else f" (there are: {', '.join(choices) or 'none'})"
+
+
+def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
+    """Merge files left to right, then `key=value` overrides, over the defaults.
+
+    A file may name files that it stands on: `base: base/kvasir.yaml` (one or a list), relative to itself.
+    A layer that changes the `name` of a section drops the options that were set for the old name.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a missing value.
+        FileNotFoundError: a file is not there.
+    """
+    layers = [layer for file in files for layer in _read(Path(file))]
+    overrides = list(overrides)
+    for item in overrides:
+        if "=" not in item:
+            raise ConfigError(f"{item!r}: expected key=value, such as budget.stages=4, or the path of a YAML file")
+    try:
+        layers += [OmegaConf.from_dotlist([item]) for item in overrides]
+    except Exception as error:
+        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    merged: Any = OmegaConf.structured(Config)
+    for layer in layers:
+        merged = _merge(merged, layer)
+    return validate(cast(Config, merged))
+
+
+def validate(config: Config) -> Config:
+    """Check what no type can say; returns the config."""
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]}: no value given (missing: {', '.join(missing)})")
+    positive = {
+        "budget.initial": config.budget.initial,
+        "budget.per_stage": config.budget.per_stage,
+        "budget.stages": config.budget.stages,
+        "loader.batch_size": config.loader.batch_size,
+        "learner.committee.members": config.learner.committee.members,
+        "learner.mc_passes": config.learner.mc_passes,
+    }
+    for key, value in positive.items():
+        if value < 1:
+            raise ConfigError(f"{key}={value}: expected a number of at least 1")
+    for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
+        if value < 0:
+            raise ConfigError(f"{key}={value}: expected a number of at least 0")
+    for part in ("name",):
+        if "/" in config.name or config.name in ("", ".", ".."):
+            raise ConfigError(f"{part}={config.name!r}: expected a name that can be a folder's")
+    return config
+
+
+def from_saved(path: Path) -> Config:
+    """The config that a run saved beside its results."""
+    return load([path])
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every value spelled out."""
+    return OmegaConf.to_yaml(OmegaConf.create(plain(config)))
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """The config as plain dicts and lists, just as its YAML reads back."""
+    container = OmegaConf.to_container(cast(Any, config), resolve=True, enum_to_str=True)
+    return cast(dict[str, Any], json.loads(json.dumps(container)))
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines "key: old -> new" for every leaf that differs."""
+    lines: list[str] = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key, "(not set)"), new.get(key, "(not set)")
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += difference(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {a} -> {b}")
+    return lines
+
+
+def options_of(
+    section: str,
+    table: Mapping[str, Callable[..., Any]],
+    name: str,
+    options: Mapping[str, Any],
+    provided: Iterable[str] = (),
+    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
+) -> dict[str, Any]:
+    """The options of table[name] with defaults filled in, checked against its signature.
+
+    `provided` are parameters that the framework passes; a parameter annotated with a key of `nested` is a
+    section {name, options} of its own.
+
+    Raises:
+        ConfigError: an unknown name or option, a wrong type, an option without default left out.
+    """
+    if name not in table:
+        raise ConfigError(f"{section}.name={name!r}: no such {section}{nearest(name, table)}")
+    parameters = {
+        key: (parameter, hint) for key, (parameter, hint) in _parameters(table[name]).items() if key not in provided
+    }
+    for key in options:
+        if key not in parameters:
+            raise ConfigError(f"{section}.options.{key}: {name} has no such option{nearest(key, parameters)}")
+    fields: list[tuple[str, Any, Any]] = []
+    given: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for key, (parameter, hint) in parameters.items():
+        if nested and hint in nested:
+            part = options.get(key)
+            if part is None:
+                raise ConfigError(f"{section}.options.{key}: {name} needs a {{name: ..., options: ...}} for it")
+            if not isinstance(part, Mapping) or "name" not in part or set(part) - {"name", "options"}:
+                raise ConfigError(f"{section}.options.{key}={part!r}: expected {{name: ..., options: ...}}")
+            where, sub = f"{section}.options.{key}", nested[hint]
+            sub_options = options_of(where, sub, part["name"], part.get("options") or {}, provided, nested)
+            inner[key] = {"name": part["name"], "options": sub_options}
+            continue
+        default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+        if isinstance(default, (tuple, list, dict)):
+            fields.append((key, hint, field(default_factory=partial(copy.copy, default))))
+        else:
+            fields.append((key, hint, field(default=default)))
+        if key in options:
+            given[key] = options[key]
+    schema = OmegaConf.structured(make_dataclass(f"{section}.options", fields))
+    try:
+        merged = OmegaConf.merge(schema, given)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{section}.options.{_describe(error, given)}") from None
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
+    if missing:
+        raise ConfigError(f"{section}.options.{missing[0]}: {name} needs a value for it")
+    result = cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+    return {key: inner[key] if key in inner else result[key] for key in parameters}
+
+
+def build(
+    section: str,
+    table: Mapping[str, Callable[..., T]],
+    name: str,
+    options: Mapping[str, Any],
+    provided: Mapping[str, Any] | None = None,
+    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
+) -> T:
+    """Call table[name] with checked options and whatever of `provided` it has a parameter for.
+
+    Raises:
+        ConfigError: as `options_of`; a ValueError of the call itself, with the section named.
+    """
+    provided = provided or {}
+    arguments = options_of(section, table, name, options, provided, nested)
+    parameters = _parameters(table[name])
+    for key, (_, hint) in parameters.items():
+        if nested and hint in nested:
+            part = arguments[key]
+            arguments[key] = build(
+                f"{section}.options.{key}", nested[hint], part["name"], part["options"], provided, nested
+            )
+    arguments |= {key: value for key, value in provided.items() if key in parameters}
+    try:
+        return table[name](**arguments)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{section} {name}: {error}") from error
+
+
+def _parameters(call: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, Any]]:
+    target: Any = getattr(call, "func", call)
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    return {
+        key: (parameter, hints.get(key, Any))
+        for key, parameter in inspect.signature(call).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+
+
+def _read(path: Path) -> list[DictConfig]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such configuration file")
+    try:
+        layer = OmegaConf.load(path)
+    except Exception as error:
+        raise ConfigError(f"{path}: not readable as YAML: {_first_line(error)}") from None
+    if not isinstance(layer, DictConfig):
+        raise ConfigError(f"{path}: expected a mapping of keys to values")
+    bases = layer.pop("base", [])
+    below = [bases] if isinstance(bases, str) else list(bases)
+    return [part for base in below for part in _read(path.parent / str(base))] + [layer]
+
+
+def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
+    for section in SWITCHED:
+        part = layer.get(section) if isinstance(layer, DictConfig) else None
+        name = part.get("name") if isinstance(part, DictConfig) else None
+        old = below[section]
+        if name is not None and not OmegaConf.is_missing(old, "name") and old.name != name:
+            old.options = {}
+    for key, value in layer.items_ex(resolve=False) if isinstance(layer, DictConfig) else ():
+        if OmegaConf.is_dict(below.get(key) if key in below else None) and not OmegaConf.is_dict(value):
+            keys = ", ".join(map(str, below[key])) or "any"
+            raise ConfigError(f"{key!s}={value!r}: expected a section with keys ({keys})")
+    try:
+        return OmegaConf.merge(below, layer)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_describe(error, OmegaConf.to_container(layer))) from None
+
+
+def _describe(error: OmegaConfBaseException, given: Any) -> str:
+    """One line from OmegaConf's several: the key, the value, what was expected."""
+    key = str(error.full_key or error.key or "config")
+    text = _first_line(error)
+    value: Any = given
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = f"{key}={value!r}" if value is not None else key
+    return f"{shown}: {text[:1].lower()}{text[1:]}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,133 @@
+"""Decode and resize every image once; keep it as uint8 in memory or in a memory-mapped file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from al_lightning.data.base import DenseDataset, native_size
+from al_lightning.types import Rows
+
+CacheMode = Literal["memory", "disk", "none"]
+
+
+def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(h, w, 3) -> (3, H, W), bilinear with antialiasing."""
+    if image.shape[:2] != size:
+        resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        image = np.asarray(resized)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def resize_target(target: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """(h, w) -> (H, W): nearest for class indices, bilinear for depth."""
+    if target.shape == size:
+        return target
+    mode = Image.Resampling.BILINEAR if target.dtype == np.float32 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(target).resize((size[1], size[0]), mode))
+
+
+def default_folder() -> Path:
+    """$AL_LIGHTNING_CACHE, or al_lightning in the user's cache folder."""
+    if path := os.environ.get("AL_LIGHTNING_CACHE"):
+        return Path(path)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "al_lightning"
+
+
+class Cache:
+    """Images and targets of a dataset at the learner's size.
+
+    Images are decoded when the cache is made (modes memory and disk) or on each request (none).
+    Targets are decoded when `reveal_targets` is called for their row, never before.
+    """
+
+    def __init__(self, dataset: DenseDataset, mode: CacheMode = "memory", folder: Path | None = None) -> None:
+        self.dataset = dataset
+        self.mode = mode
+        self._targets: dict[int, NDArray[Any]] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
+        self._images: NDArray[np.uint8] | None = None
+        if mode == "memory":
+            self._images = self._decode_all()
+        elif mode == "disk":
+            self._images = self._map(folder or default_folder())
+
+    def images(self, rows: Rows) -> NDArray[np.uint8]:
+        """rows (n,) -> (n, 3, H, W) uint8."""
+        if self._images is not None:
+            return np.asarray(self._images[rows])
+        return np.stack([self._decode(int(row)) for row in rows])
+
+    def targets(self, rows: Rows) -> NDArray[Any]:
+        """rows (n,) -> (n, H, W); each must have been passed to `reveal_targets`."""
+        return np.stack([self._targets[int(row)] for row in rows])
+
+    def native_targets(self, rows: Rows) -> list[NDArray[Any]]:
+        """rows (n,) -> n targets at their own size."""
+        return [self.dataset.read_target(int(row)) for row in rows]
+
+    def reveal_targets(self, rows: Iterable[int], files: Mapping[int, str | None] | None = None) -> None:
+        """Decode the targets of these rows (from `files` where one is given) unless they are here already."""
+        files = files or {}
+        missing = [int(row) for row in rows if int(row) not in self._targets]
+
+        def decode(row: int) -> NDArray[Any]:
+            file = files.get(row)
+            target = self.dataset.read_target(row, Path(file) if file else None)
+            return resize_target(target, self.dataset.size)
+
+        with ThreadPoolExecutor(_threads()) as pool:
+            self._targets.update(zip(missing, pool.map(decode, missing), strict=True))
+
+    def pixels(self, row: int) -> int:
+        """Pixels of the image at its own size."""
+        if row not in self._sizes:
+            self._sizes[row] = native_size(self.dataset.images[row])
+        height, width = self._sizes[row]
+        return height * width
+
+    def _decode(self, row: int) -> NDArray[np.uint8]:
+        return resize_image(self.dataset.read_image(row), self.dataset.size)
+
+    def _decode_all(self, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        shape = (len(self.dataset.ids), 3, *self.dataset.size)
+        images = np.empty(shape, dtype=np.uint8) if out is None else out
+
+        def put(row: int) -> None:
+            images[row] = self._decode(row)
+
+        with ThreadPoolExecutor(_threads()) as pool:
+            for _ in pool.map(put, range(len(images))):
+                pass
+        return images
+
+    def _map(self, folder: Path) -> NDArray[np.uint8]:
+        stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in self.dataset.images]
+        key = hashlib.sha256(json.dumps([self.dataset.size, stats]).encode()).hexdigest()[:24]
+        path = folder / f"{self.dataset.name}-{self.dataset.size[0]}x{self.dataset.size[1]}-{key}.npy"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            shape = (len(self.dataset.ids), 3, *self.dataset.size)
+            try:
+                out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+                self._decode_all(out)
+                out.flush()
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        return images
+
+
+def _threads() -> int:
+    return min(16, os.cpu_count() or 1)

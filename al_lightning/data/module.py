@@ -1,0 +1,174 @@
+"""PoolDataModule: loaders over what is labelled now, validation, test and the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from al_lightning.data.base import DenseDataset
+from al_lightning.data.cache import Cache
+from al_lightning.pool import LabelPool, torch_seed
+from al_lightning.types import IGNORE, Batch, Rows
+
+
+class _Rows(Dataset[Batch]):
+    """Batches by dataset row. What it may open depends on `target`: none, resized, or native too."""
+
+    def __init__(self, cache: Cache, target: Literal["none", "resized", "native"]) -> None:
+        self.cache = cache
+        self.target = target
+
+    def __getitems__(self, rows: list[int]) -> Batch:
+        index = np.asarray(rows, dtype=np.int64)
+        batch: Batch = {
+            "rows": torch.from_numpy(index),
+            "image": torch.from_numpy(np.ascontiguousarray(self.cache.images(index))),
+        }
+        if self.target == "resized":
+            target = torch.from_numpy(self.cache.targets(index))
+            batch["target"] = target[:, None] if target.is_floating_point() else target
+        elif self.target == "native":
+            batch["native"] = [torch.from_numpy(t) for t in self.cache.native_targets(index)]
+        return batch
+
+    def __getitem__(self, row: int) -> Batch:
+        return self.__getitems__([row])
+
+
+class RowSampler(DistributedSampler[Any]):
+    """Yields dataset rows, this rank's share of them.
+
+    A DistributedSampler by type, so that Lightning leaves it as it is and tells it the epoch. Shuffled rows
+    are padded to equal shares (training needs that); unshuffled ones are never repeated, so that every image
+    is scored exactly once.
+    """
+
+    def __init__(self, rows: Rows, rank: int, world: int, seed: int | None = None) -> None:
+        self.rows, self.rank, self.world, self.shuffle_seed = rows, rank, world, seed
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        rows = self.rows
+        if self.shuffle_seed is not None:
+            rows = np.random.default_rng([self.shuffle_seed, self.epoch]).permutation(rows)
+            rows = np.resize(rows, len(self) * self.world)
+        return iter(rows[self.rank :: self.world].tolist())
+
+    def __len__(self) -> int:
+        if self.shuffle_seed is not None:
+            return -(-len(self.rows) // self.world)
+        return len(range(self.rank, len(self.rows), self.world))
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+def _as_it_is(batch: Any) -> Any:
+    """`_Rows.__getitems__` has made the batch already."""
+    return batch
+
+
+class PoolDataModule(pl.LightningDataModule):
+    """The data of one run: what the pool says is labelled is what trains.
+
+    Args:
+        dataset: files and splits.
+        pool: which rows are labelled; read anew whenever a loader is made.
+        batch_size, workers: of every loader.
+        cache: a mode, or a `Cache` to share between runs.
+        seed: with the stage, fixes the order of training batches.
+        augment: random flips and quarter turns ("flips"), on the device, for training only; or "none".
+    """
+
+    def __init__(
+        self,
+        dataset: DenseDataset,
+        pool: LabelPool,
+        batch_size: int = 8,
+        workers: int = 0,
+        cache: Cache | Literal["memory", "disk", "none"] = "memory",
+        seed: int = 0,
+        augment: Literal["none", "flips"] = "none",
+    ) -> None:
+        super().__init__()
+        if augment not in ("none", "flips"):
+            raise ValueError(f"augment={augment!r}: expected none or flips")
+        self.dataset, self.pool, self.seed = dataset, pool, seed
+        self.batch_size, self.workers, self.augment = batch_size, workers, augment
+        self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
+        self.stage = 0
+        self.train_rows: Rows | None = None
+        """Rows to train on instead of all that is labelled, repeats allowed (a committee's bootstrap)."""
+        self.predict_rows: Rows | None = None
+        """Rows to score instead of the whole pool."""
+
+    def setup(self, stage: str) -> None:
+        """Decode the targets that this step may see: labelled rows, validation, and test when testing."""
+        if stage == "fit":
+            labelled = self.pool.labelled.tolist()
+            self.cache.reveal_targets(labelled, {row: self.pool.target(row) for row in labelled})
+            self.cache.reveal_targets(self.dataset.validation.tolist())
+        elif stage == "test" and self.dataset.evaluate_at == "resized":
+            self.cache.reveal_targets(self.dataset.test.tolist())
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        rows = self.pool.labelled if self.train_rows is None else self.train_rows
+        return self._loader(rows, "resized", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.dataset.validation, "resized")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.dataset.test, self.dataset.evaluate_at)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        rows = self.pool.rows if self.predict_rows is None else self.predict_rows
+        return self._loader(rows, "none")
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        trainer = self.trainer
+        if self.augment == "flips" and trainer is not None and trainer.training and "target" in batch:
+            batch = batch.copy()
+            batch["image"], batch["target"] = flips(batch["image"], batch["target"])
+        return batch
+
+    def _loader(
+        self, rows: Rows, target: Literal["none", "resized", "native"], shuffle: bool = False
+    ) -> DataLoader[Batch]:
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        sampler = RowSampler(rows, rank, world, torch_seed(self.seed, self.stage, "shuffle") if shuffle else None)
+        # Batch normalisation cannot train on a single value a channel, which a 1 x 1 bottleneck makes of
+        # a batch of one image.
+        lonely = shuffle and len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
+        return DataLoader(
+            dataset=_Rows(self.cache, target),
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+            drop_last=lonely,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+_FLIPS = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.5)])
+
+
+def flips(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Flip each image of a batch and its target alike; an endoscope has no upright."""
+    pairs = [
+        _FLIPS(tv_tensors.Image(image), tv_tensors.Mask(target)) for image, target in zip(images, targets, strict=True)
+    ]
+    return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
+
+
+__all__ = ["IGNORE", "PoolDataModule", "RowSampler", "flips"]

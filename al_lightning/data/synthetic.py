@@ -1,0 +1,65 @@
+"""The built-in set: a rendered colon (`data.render`), read through the loader of Kvasir-SEG."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from rich.progress import Progress
+
+from al_lightning.data.base import DataError, DenseDataset
+from al_lightning.data.kvasir import read_layout
+from al_lightning.data.render import render_dataset
+
+
+def synthetic(
+    root: str = "data/synthetic",
+    size: int | list[int] = 128,
+    render_size: int = 128,
+    pool: int = 720,
+    validation: int = 80,
+    test: int = 196,
+    render_seed: int = 0,
+    protocol: Literal["clean", "paper"] = "clean",
+    evaluate_at: Literal["auto", "native", "resized"] = "auto",
+) -> DenseDataset:
+    """Rendered colonoscopy with polyp masks: no download, always the same images for one render_seed.
+
+    Args:
+        root: where the rendered sets are kept; each combination of the options below has its own folder.
+        size: pixels that the learner sees.
+        render_size: pixels that are rendered.
+        pool, validation, test: number of images; their sequences are disjoint.
+        render_seed: fixes the set; independent of the seed of the experiment.
+        protocol: as for kvasir; nothing overlaps here.
+        evaluate_at: as for kvasir.
+    """
+    folder = Path(root) / f"{render_size}px-{pool}-{validation}-{test}-seed{render_seed}"
+    if not folder.is_dir():
+        with Progress() as progress:
+            task = progress.add_task(f"rendering {folder}", total=pool + validation + test)
+            render_dataset(
+                folder,
+                pool=pool,
+                validation=validation,
+                test=test,
+                size=render_size,
+                seed=render_seed,
+                progress=lambda done: progress.update(task, completed=done),
+            )
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise DataError(f"{folder}: holds no manifest.json; remove the folder and it is rendered again")
+    frames = json.loads(manifest.read_text(encoding="utf-8"))["frames"]
+    held_out = [name for name, frame in frames.items() if frame["split"] == "validation"]
+    return read_layout(
+        "synthetic",
+        folder / "Kvasir-SEG",
+        folder / "sessile-main-Kvasir-SEG",
+        size,
+        protocol,
+        held_out,
+        evaluate_at,
+        f"remove {folder} and it is rendered again",
+    )

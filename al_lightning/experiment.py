@@ -1,0 +1,360 @@
+"""run(config): one experiment, stage by stage, each step durable before the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+
+from al_lightning import __version__, tracking
+from al_lightning.config import (
+    Config,
+    ConfigError,
+    build,
+    difference,
+    from_saved,
+    nearest,
+    options_of,
+    plain,
+    to_yaml,
+    validate,
+)
+from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
+from al_lightning.data.overlap import overlap
+from al_lightning.learners import LEARNERS, DenseLearner
+from al_lightning.loop import ActiveLearningLoop, check_needs
+from al_lightning.oracles import ORACLES, Oracle
+from al_lightning.pool import LabelPool, torch_seed
+from al_lightning.storage import RunFolder, write_atomic
+from al_lightning.strategies import STRATEGIES
+from al_lightning.types import StageRow, Strategy
+
+NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
+OURS = ("callbacks", "logger", "default_root_dir", "fast_dev_run")
+"""Arguments of the Trainer that the experiment itself sets."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a config names, built and checked against each other before any training."""
+
+    config: Config
+    dataset: DenseDataset
+    cache: Cache
+    strategy: Strategy
+    oracle: Oracle
+
+    def learner(self, stage: int) -> DenseLearner:
+        """A learner with fresh weights, the same for every strategy under one seed and stage."""
+        torch.manual_seed(torch_seed(self.config.seed, stage, "weights"))
+        section = self.config.learner
+        provided = {"task": self.dataset.task, "size": self.dataset.size, "mc_passes": section.mc_passes}
+        return build("learner", LEARNERS, section.name, section.options, provided)
+
+
+def is_main() -> bool:
+    """Whether this process is the first of its ranks, the one that writes."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
+def complete(config: Config) -> Config:
+    """The config with the defaults of every chosen part spelled out; checks names, options and types."""
+    validate(config)
+    full = cast(Config, OmegaConf.structured(OmegaConf.to_object(cast(Any, config))))
+    full.dataset.options = options_of("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    full.learner.options = options_of(
+        "learner", LEARNERS, config.learner.name, config.learner.options, ("task", "size", "mc_passes")
+    )
+    full.strategy.options = options_of(
+        "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
+    )
+    full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
+    known = [key for key in pl.Trainer.__init__.__annotations__ if key not in (*OURS, "return")]
+    for key in config.trainer:
+        if key not in known:
+            raise ConfigError(f"trainer.{key}: not an argument to set here{nearest(key, known)}")
+    if not any(config.trainer.get(key) is not None for key in ("max_epochs", "max_steps", "max_time")):
+        raise ConfigError("trainer.max_epochs: no value given; set the number of epochs of a stage")
+    return full
+
+
+def prepare(config: Config) -> Setup:
+    """Build all parts and check what only the data can tell.
+
+    Raises:
+        ConfigError, DataError, FileNotFoundError: with one clear message.
+    """
+    config = complete(config)
+    dataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    budget, size = config.budget, len(dataset.pool)
+    if budget.initial > size:
+        raise ConfigError(f"budget.initial={budget.initial}: the pool of {dataset.name} has only {size} images")
+    reachable = 1 + -(-(size - budget.initial) // budget.per_stage)
+    if budget.stages > reachable:
+        raise ConfigError(
+            f"budget.stages={budget.stages}: {budget.initial} + {budget.stages - 1} x {budget.per_stage} images "
+            f"are more than the pool of {dataset.name} has ({size}); at most {reachable} stages"
+        )
+    strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
+    provided = {"target_file": dataset.target_file}
+    oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
+    setup = Setup(config, dataset, cast(Any, None), strategy, oracle)
+    try:
+        check_needs(strategy, setup.learner(0))
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return Setup(config, dataset, Cache(dataset, config.loader.cache), strategy, oracle)
+
+
+def run_folder(config: Config) -> RunFolder:
+    """runs/<experiment>/<strategy>/seed-<k>."""
+    return RunFolder(Path(config.runs_dir) / config.name / config.strategy.name / f"seed-{config.seed}")
+
+
+def resume(path: Path, console: Console | None = None) -> RunFolder:
+    """Go on with a run from its last finished step, or say that it is complete.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+    """
+    saved = RunFolder(path).config
+    if not saved.is_file():
+        raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
+    return run(from_saved(saved), console, RunFolder(path))
+
+
+def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
+    """Run an experiment, or go on with it where its folder holds an earlier start of the same config.
+
+    Raises:
+        ConfigError: the config is wrong, or differs from the one saved in the run's folder.
+        DataError, FileNotFoundError: the data are.
+    """
+    console = console or Console()
+    full = complete(config)
+    folder = folder or run_folder(full)
+    if folder.config.is_file() and (lines := difference(plain(from_saved(folder.config)), plain(full))):
+        raise ConfigError(
+            f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
+            "choose another name, seed or runs_dir, or remove the folder"
+        )
+    if folder.progress(full.budget.stages - 1).get("pool") is not None:
+        for stage in range(full.budget.stages):
+            folder.append_row(folder.progress(stage)["row"])
+        console.print(f"{folder.path}: complete, {full.budget.stages} stages")
+        return folder
+    setup = prepare(config)
+    run_id = _describe(setup, folder)
+    quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = quiet.level
+    quiet.setLevel(logging.WARNING)
+    loggers = tracking.make_loggers(setup.config, folder.path, run_id)
+    try:
+        _stages(setup, folder, loggers, console)
+    finally:
+        tracking.close(loggers)
+        quiet.setLevel(level)
+    return folder
+
+
+def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
+    config, dataset = setup.config, setup.dataset
+    pool = LabelPool(dataset.pool, dataset.ids)
+    loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, config.budget.per_stage, config.seed)
+    data = PoolDataModule(dataset, pool, config.loader.batch_size, config.loader.workers, setup.cache, config.seed)
+    _say(console, f"{folder.path}: {_sizes(setup)}")
+    loop.start(config.budget.initial)
+    for stage in range(config.budget.stages):
+        done = folder.progress(stage)
+        loop.stage = data.stage = stage
+        if "pool" not in done:
+            done = _stage(setup, folder, loggers, loop, data, stage, done)
+        if is_main():
+            folder.append_row(done["row"])
+        pool.restore(done["pool"])
+        _say(console, stage_line(done["row"], header=stage == 0))
+
+
+def _stage(
+    setup: Setup,
+    folder: RunFolder,
+    loggers: list[Logger],
+    loop: ActiveLearningLoop,
+    data: PoolDataModule,
+    stage: int,
+    done: dict[str, Any],
+) -> dict[str, Any]:
+    """fit, test, score, select, commit; what `done` holds is not done again."""
+    config, dataset, pool = setup.config, setup.dataset, loop.pool
+    learner = setup.learner(stage)
+    if config.learner.restart == "finetune" and stage > 0:
+        before = folder.path / folder.progress(stage - 1)["fit"]["checkpoint"]
+        learner.load_state_dict(torch.load(before, weights_only=True, map_location="cpu")["state_dict"])
+    monitor, mode = learner.monitor
+    place = folder.checkpoints(stage)
+    best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
+    last = ModelCheckpoint(place, "last", enable_version_counter=False)
+    options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(config)["trainer"])
+    try:
+        trainer = pl.Trainer(
+            **options, logger=loggers or False, callbacks=[loop, best, last], default_root_dir=folder.path
+        )
+    except Exception as error:
+        raise ConfigError(f"trainer: {error}") from error
+    labelled = len(pool.labelled)
+
+    if "fit" not in done:
+        begin = time.perf_counter()
+        unfinished = place / "last.ckpt"
+        trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        seconds = time.perf_counter() - begin
+        path = Path(best.best_model_path)
+        values = trainer.validate(learner, data, ckpt_path=str(path), verbose=False)[0]
+        fit = {
+            "seconds": seconds,
+            "checkpoint": path.relative_to(folder.path.resolve()).as_posix()
+            if path.is_absolute() and folder.path.resolve() in path.parents
+            else path.relative_to(folder.path).as_posix(),
+            "val": _strip(values),
+        }
+        done = _finish(folder, stage, done, fit=fit)
+    checkpoint = str(folder.path / done["fit"]["checkpoint"])
+    if "test" not in done:
+        begin = time.perf_counter()
+        values = trainer.test(learner, data, ckpt_path=checkpoint, verbose=False)[0]
+        test = {"seconds": time.perf_counter() - begin, "metrics": _strip(values)}
+        done = _finish(folder, stage, done, test=test)
+    cost: dict[str, float | None] = {
+        "images": labelled,
+        "pixels": sum(data.cache.pixels(row) for row in pool.labelled.tolist()),
+        "clicks": None,
+    }
+    selected: list[dict[str, Any]] = []
+    seconds_of = {"score": 0.0, "select": 0.0}
+    if stage + 1 < config.budget.stages:
+        query = loop.acquire(trainer, learner, data, ckpt_path=checkpoint)
+        seconds_of = dict(loop.seconds)
+        known = {label.row: label for label in pool.labels}
+        selected = [
+            {"id": dataset.ids[row], "source": known[row].source, "score": known[row].score}
+            for row in query.rows.tolist()
+        ]
+    row: StageRow = {
+        "stage": stage,
+        "labelled": labelled,
+        "fraction": labelled / len(pool),
+        "cost": cost,
+        "val": done["fit"]["val"],
+        "test": done["test"]["metrics"],
+        "seconds": {"fit": done["fit"]["seconds"], "test": done["test"]["seconds"], **seconds_of},
+        "selected": selected,
+    }
+    done = _finish(folder, stage, done, row=row, pool=pool.state())
+    tracking.log_stage(loggers, cast(Mapping[str, Any], row))
+    if is_main():
+        (place / "last.ckpt").unlink(missing_ok=True)
+    return done
+
+
+def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
+    """One line a stage for the terminal."""
+    names = [name for name in ("miou", "iou", "dice", "rmse_cm", "mae_cm") if name in row["test"]]
+    metrics = "".join(
+        f"{row['test'][name]:>9.3f}" if name.endswith("cm") else f"{100 * row['test'][name]:>9.2f}" for name in names
+    )
+    times = "".join(f"{row['seconds'][part]:>9.1f}" for part in ("fit", "test", "score", "select"))
+    line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{metrics}{times}"
+    if not header:
+        return line
+    titles = {"miou": "mIoU %", "iou": "IoU %", "dice": "Dice %", "rmse_cm": "RMSE cm", "mae_cm": "MAE cm"}
+    head = "".join(f"{titles[name]:>9}" for name in names)
+    parts = "".join(f"{part + ' s':>9}" for part in ("fit", "test", "score", "select"))
+    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{parts}\n{line}"
+
+
+def _finish(folder: RunFolder, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
+    if is_main():
+        folder.finish(stage, **steps)
+    return done | steps
+
+
+def _strip(values: Mapping[str, float]) -> dict[str, float]:
+    return {name.split("/", 1)[1]: float(value) for name, value in values.items()}
+
+
+def _say(console: Console, text: str) -> None:
+    if is_main():
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _sizes(setup: Setup) -> str:
+    data = setup.dataset
+    parts = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
+    return f"{data.name} ({data.protocol}), {parts}, {data.size[0]} x {data.size[1]} pixels"
+
+
+def _describe(setup: Setup, folder: RunFolder) -> str:
+    """Write config.yaml and environment.json unless they are there; returns the id of the W&B run."""
+    run_id = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
+    if not is_main():
+        return run_id
+    if folder.environment.is_file():
+        return str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
+    run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
+    data = setup.dataset
+    found = overlap(setup.cache)
+    environment = {
+        "dataset": {
+            "name": data.name,
+            "size": list(data.size),
+            "task": data.task.kind,
+            "protocol": data.protocol,
+            "pool": len(data.pool),
+            "validation": len(data.validation),
+            "test": len(data.test),
+            "evaluate_at": data.evaluate_at,
+            "overlap": found,
+            **data.facts,
+        },
+        "versions": {"al_lightning": __version__, "python": platform.python_version()}
+        | {
+            name: metadata.version(name)
+            for name in (
+                "torch",
+                "torchvision",
+                "pytorch-lightning",
+                "torchmetrics",
+                "segmentation-models-pytorch",
+            )
+        },
+        "machine": {
+            "system": platform.platform(),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+        },
+        "wandb_id": run_id,
+    }
+    write_atomic(folder.environment, json.dumps(environment, indent=1))
+    write_atomic(folder.config, to_yaml(setup.config))
+    return run_id
+
+
+__all__ = ["Setup", "complete", "prepare", "resume", "run", "run_folder", "stage_line"]

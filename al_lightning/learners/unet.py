@@ -1,0 +1,66 @@
+"""U-Net: the learner of Poudel et al. 2024 (METHODS §10b)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from al_lightning.learners.dense import DenseLearner
+from al_lightning.networks.smp import SmpNetwork
+from al_lightning.networks.unet import PlainUNet
+from al_lightning.types import Task
+
+
+def unet(
+    task: Task,
+    size: tuple[int, int],
+    mc_passes: int = 1,
+    encoder: str | None = None,
+    encoder_weights: str | None = None,
+    widths: list[int] = [32, 64, 128, 256, 512],  # noqa: B006  never changed; OmegaConf copies it
+    dropout: float = 0.0,
+    upsampling: Literal["transposed", "nearest"] = "transposed",
+    attention: bool = False,
+    lr: float = 2e-4,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
+) -> DenseLearner:
+    """The plain U-Net, or the U-Net of segmentation_models_pytorch when `encoder` is given.
+
+    Args:
+        task, size, mc_passes: from the dataset and the learner's section.
+        encoder: None for the plain U-Net, else a name that segmentation_models_pytorch knows ("resnet34").
+        encoder_weights: None, "imagenet", or a file; only with an encoder.
+        widths: channels of the plain U-Net's levels; the last is the dimension of the latent.
+        dropout: probability of the one dropout, on the bottleneck (Gorriz 2017: 0.5).
+        upsampling, attention: of the plain U-Net.
+        lr, betas, weight_decay: of Adam.
+
+    Raises:
+        ValueError: weights without an encoder, an unknown encoder, or a size that the network cannot halve.
+    """
+    if encoder is None:
+        if encoder_weights is not None:
+            raise ValueError(f"encoder_weights={encoder_weights!r}: the plain U-Net has none; name an encoder too")
+        plain = PlainUNet(task.channels, widths, dropout, upsampling=upsampling, attention=attention)
+        network: PlainUNet | SmpNetwork = plain
+        mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+        std = mean
+    else:
+        pretrained = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
+        network, mean, std = pretrained, pretrained.mean, pretrained.std
+    fits(size, network.multiple)
+    return DenseLearner(network, task, lr, betas, weight_decay, mean, std, mc_passes)
+
+
+def fits(size: tuple[int, int], multiple: int) -> None:
+    """Check that a network can halve the size as often as it needs.
+
+    Raises:
+        ValueError: height or width is not a multiple of `multiple`.
+    """
+    if any(side % multiple for side in size):
+        near = [max(multiple, round(side / multiple) * multiple) for side in size]
+        raise ValueError(
+            f"dataset size {size[0]} x {size[1]}: this network needs multiples of {multiple}; "
+            f"set dataset.options.size={near[0] if near[0] == near[1] else near}"
+        )

@@ -1,0 +1,221 @@
+"""ActiveLearningLoop: the Lightning callback that scores the pool, selects, reveals and commits.
+
+It needs nothing but the public API of Lightning: one fresh Trainer a stage, with this callback in it, then
+
+    trainer.fit(learner, datamodule)
+    trainer.test(learner, datamodule, ckpt_path="best")
+    loop.acquire(trainer, learner, datamodule)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.accelerators import CPUAccelerator
+
+from al_lightning.pool import LabelPool, random_stream, torch_seed
+from al_lightning.strategies import choose
+from al_lightning.types import Candidates, Prediction, Query, Strategy
+
+
+class Reveals(Protocol):
+    """An oracle, see `oracles`."""
+
+    def reveal(self, query: Query) -> dict[int, str]: ...
+
+
+def check_needs(strategy: Strategy, learner: pl.LightningModule) -> None:
+    """Compare what the strategy needs with what the learner provides.
+
+    Raises:
+        ValueError: something is missing; both are named.
+    """
+    provides = frozenset(getattr(learner, "provides", frozenset())) | {"images"}
+    missing = strategy.needs - provides
+    if missing:
+        remedy = {
+            "passes": "; set learner.mc_passes or learner.committee.members above 1",
+            "deviation": "; set learner.mc_passes above 1 (and a dropout), for a depth task",
+            "members": "; set learner.committee.members above 1",
+        }
+        raise ValueError(
+            f"strategy {type(strategy).__name__} needs {sorted(missing)}, which the learner "
+            f"{type(learner).__name__} does not provide (it provides {sorted(provides - {'images'})})"
+            + "".join(remedy.get(name, "") for name in sorted(missing))
+        )
+
+
+class ActiveLearningLoop(pl.Callback):
+    """Acquisition between fit cycles.
+
+    Args:
+        pool: what is labelled; changed by `start` and `acquire`.
+        strategy: chooses.
+        oracle: reveals; None for a pool whose labels are all on disk.
+        per_stage: images to ask for at each `acquire`.
+        seed: of every draw; streams of different stages and purposes are independent.
+    """
+
+    def __init__(
+        self,
+        pool: LabelPool,
+        strategy: Strategy,
+        oracle: Reveals | None = None,
+        per_stage: int = 100,
+        seed: int = 0,
+    ) -> None:
+        if per_stage < 1:
+            raise ValueError(f"per_stage={per_stage}: expected at least one image")
+        self.pool, self.strategy, self.oracle = pool, strategy, oracle
+        self.per_stage, self.seed = per_stage, seed
+        self.stage = 0
+        self.seconds = {"score": 0.0, "select": 0.0}
+        """Wall time of the last `acquire`."""
+        self._rows: list[NDArray[np.int64]] = []
+        self._values: dict[str, list[NDArray[Any]]] = {}
+        self._scoring = False
+
+    def start(self, initial: int) -> Query:
+        """Draw the initial labelled images, the same for every strategy under one seed.
+
+        Raises:
+            ValueError: initial is larger than the pool, or not positive.
+        """
+        if not 0 < initial <= len(self.pool):
+            raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(self.pool)} images")
+        rows = random_stream(self.seed, 0, "initial").choice(self.pool.rows, initial, replace=False)
+        query = Query.of(np.sort(rows), "initial")
+        self._commit(query, 0)
+        return query
+
+    def acquire(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None = "best",
+    ) -> Query:
+        """Score the pool with the stage's best weights, select, reveal and commit; returns the picks.
+
+        Raises:
+            ValueError: the learner lacks what the strategy needs, or a score is not finite.
+        """
+        query = self.select(trainer, learner, datamodule, ckpt_path)
+        self._commit(query, self.stage + 1)
+        self.stage += 1
+        return query
+
+    def select(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None = "best",
+    ) -> Query:
+        """The first half of `acquire`: the picks, with nothing revealed or committed."""
+        check_needs(self.strategy, learner)
+        begin = time.perf_counter()
+        values = self.score(trainer, learner, datamodule, ckpt_path)
+        scored = time.perf_counter()
+        pool = self.pool
+        candidates = Candidates.of(
+            pool.rows,
+            [pool.ids[row] for row in pool.rows],
+            pool.is_labelled,
+            values,
+            images=datamodule.cache.images if hasattr(datamodule, "cache") else None,
+            stage=self.stage,
+            trainer=_own_trainer(trainer),
+        )
+        query = choose(self.strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
+        self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}
+        return query
+
+    def score(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None = "best",
+    ) -> dict[str, NDArray[Any]]:
+        """{name: (P, ...)} of `Strategy.measure` over the pool's rows; nothing is run if it measures nothing."""
+        if not self.strategy.needs - {"images"}:
+            return {}
+        if ckpt_path == "best" and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+            ckpt_path = None
+        self._rows, self._values, self._scoring = [], {}, True
+        torch.manual_seed(torch_seed(self.seed, self.stage, "score"))
+        try:
+            trainer.predict(learner, datamodule=datamodule, return_predictions=False, ckpt_path=ckpt_path)
+        finally:
+            self._scoring = False
+        if not self._rows:
+            raise ValueError("acquire: the Trainer does not hold this ActiveLearningLoop; pass callbacks=[loop]")
+        rows = np.concatenate(self._rows)
+        order = np.argsort(rows, kind="stable")
+        if not np.array_equal(rows[order], self.pool.rows):
+            raise ValueError(
+                f"acquire: {len(rows)} rows were scored but the pool has {len(self.pool)}: predict_dataloader must "
+                "yield every row of the pool exactly once"
+            )
+        return {name: np.concatenate(parts)[order] for name, parts in self._values.items()}
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch for each epoch, so that a stage that is resumed in the middle ends as if never stopped."""
+        seed = torch_seed(self.seed, self.stage, f"epoch {trainer.current_epoch} rank {trainer.global_rank}")
+        torch.manual_seed(seed)
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Reduce the batch on its device and keep only a few numbers an image."""
+        if not self._scoring:
+            return
+        if not isinstance(outputs, Prediction):
+            raise ValueError(
+                f"{type(pl_module).__name__}.predict_step returned {type(outputs).__name__}; "
+                "expected al_lightning.types.Prediction"
+            )
+        self._rows.append(outputs.rows.cpu().numpy())
+        for name, value in self.strategy.measure(outputs).items():
+            self._values.setdefault(name, []).append(value.detach().cpu().numpy())
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gather the shares of all ranks, before Lightning tears the process group's strategy down."""
+        if not self._scoring or trainer.world_size == 1:
+            return
+        mine = (self._rows, self._values)
+        shares: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(shares, mine)
+        self._rows = [part for rows, _ in shares for part in rows]
+        names = {name for _, values in shares for name in values}
+        self._values = {name: [part for _, values in shares for part in values.get(name, [])] for name in sorted(names)}
+
+    def _commit(self, query: Query, stage: int) -> None:
+        targets: Mapping[int, str] = self.oracle.reveal(query) if self.oracle is not None else {}
+        self.pool.commit(query, stage, targets)
+
+
+def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:
+    """Arguments for a Trainer that a strategy starts: one device of the same kind, no files, no logger."""
+    return {
+        "accelerator": "cpu" if isinstance(trainer.accelerator, CPUAccelerator) else "auto",
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": trainer.progress_bar_callback is not None,
+        "default_root_dir": trainer.default_root_dir,
+    }

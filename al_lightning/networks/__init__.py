@@ -1,0 +1,70 @@
+"""Plain `nn.Module`s for dense prediction: one file a network, and the contract that all of them keep.
+
+Import a network from its own file (`from al_lightning.networks.unet import PlainUNet`), so that a run pays
+only for the libraries that it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+__all__ = ["Network", "check_size"]
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A segmentation or regression network that can be stopped between its encoder and its decoder.
+
+    The latent of an image is the spatial mean of the deepest map. With dropout in `decode` only, the encoder
+    runs once for all Monte Carlo passes: `maps = encode(image)`, then M times `decode(maps)`.
+    """
+
+    multiple: int
+    """H and W of an image must be divisible by it."""
+    width: int
+    """Channels of the deepest map."""
+    dropout_in_encoder: bool
+    """True where `encode` itself holds dropout, so that every Monte Carlo pass must run it anew."""
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) float -> maps, fine to coarse: the last is the deepest, after its last layer.
+
+        Raises:
+            ValueError: H or W is not divisible by `multiple`.
+        """
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """What `encode` returned, left unchanged -> (B, K, H, W) logits (K = 1: two classes or a depth)."""
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """decode(encode(image))."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """As `nn.Module.parameters`."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """As `nn.Module.modules`."""
+
+
+def check_size(image: Tensor, multiple: int, minimum: int = 1) -> None:
+    """Refuse an image (..., H, W) whose H or W is below `minimum` or not divisible by `multiple`.
+
+    Raises:
+        ValueError: the message gives the size and the nearest valid ones.
+    """
+    height, width = image.shape[-2:]
+    if height % multiple == 0 and width % multiple == 0 and min(height, width) >= minimum:
+        return
+    least = -(-minimum // multiple) * multiple  # rounded up; ≥ multiple because minimum ≥ 1
+    nearest = []
+    for n in (height, width):
+        below, above = n // multiple * multiple, -(-n // multiple) * multiple
+        nearest.append(" or ".join(str(size) for size in sorted({max(least, below), max(least, above)})))
+    bound = f" and at least {least}" if least > multiple else ""
+    raise ValueError(
+        f"image size {height}x{width}: this network takes heights and widths divisible by {multiple}{bound}; "
+        f"nearest: height {nearest[0]}, width {nearest[1]}"
+    )

@@ -1,0 +1,200 @@
+"""Encoders and decoders of segmentation_models_pytorch behind the contract of `Network`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from al_lightning.networks import check_size
+
+ARCHITECTURES = tuple(
+    name
+    for name in (
+        "Unet", "UnetPlusPlus", "FPN", "PSPNet", "DeepLabV3", "DeepLabV3Plus", "Linknet", "MAnet", "PAN",
+        "UPerNet", "Segformer",
+    )
+    if hasattr(smp, name)
+)  # fmt: skip
+Numbers = tuple[tuple[float, ...], tuple[float, ...]]
+IMAGENET: Numbers = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF: Numbers = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+DPN: Numbers = (124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3
+LEAST_PAN = 128
+"""PAN pools its map at 1/16 three times more."""
+
+
+class SmpNetwork(nn.Module):
+    """A network of segmentation_models_pytorch: `encode` is its encoder, `decode` its decoder and head.
+
+    The deepest map is what the library's encoder returns last. It follows a ReLU in the ResNet, SE-Net, VGG
+    and MobileNet families; EfficientNet ends its last block and DenseNet its last stage with a normalisation
+    alone, and transformers end with one, so there the map has negative values too.
+
+    Dropout that the architecture's decoder has as published (FPN and PSPNet 0.2, DeepLab 0.5) stays beside
+    `dropout`. Parameters that no output depends on (the last two stages under PSPNet, for example) do not
+    require gradients, so that training on several devices does not wait for theirs.
+
+    Args:
+        architecture: one of `ARCHITECTURES`, in any case.
+        encoder: a name of `smp.encoders.get_encoder_names()`, or "tu-" and a name of timm.
+        encoder_weights: None, a name of the library's weights ("imagenet", for some encoders more) that is
+            downloaded or read from its cache, or a path to a state dict of the encoder, written by
+            `torch.save` or as .safetensors; names of torchvision's classification networks fit too.
+        channels_out: K, output channels.
+        dropout: probability of one dropout on the deepest map at the start of `decode`.
+
+    Attributes:
+        mean, std: numbers that the pre-trained encoder expects for an image in [0, 1]: (x − mean)/std;
+            0.5 each without weights. For a file they are those of the encoder's ImageNet weights.
+
+    Raises:
+        ValueError: an unknown name, a pair of architecture and encoder that does not exist, or a file that
+            does not fit the encoder.
+        FileNotFoundError: weights that are neither known nor a file, or that cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        encoder: str,
+        encoder_weights: str | Path | None,
+        channels_out: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        architectures = {name.lower(): name for name in ARCHITECTURES}
+        if architecture.lower() not in architectures:
+            raise ValueError(_unknown("architecture", architecture, ARCHITECTURES))
+        if encoder not in smp.encoders.encoders and not encoder.startswith("tu-"):
+            raise ValueError(_unknown("encoder", encoder, smp.encoders.encoders))
+        name = architectures[architecture.lower()]
+        try:
+            self.model = _build(name, encoder, None, channels_out)
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            pair = f"encoder={encoder!r} does not go with architecture={name!r}"
+            raise ValueError(f"{pair}: {error}") from error
+        self.mean, self.std = HALF
+        if encoder_weights is not None and str(encoder_weights) in _downloads(encoder):
+            self.model, (self.mean, self.std) = _downloaded(name, encoder, str(encoder_weights), channels_out)
+        elif encoder_weights is not None:
+            _load_file(self.model.encoder, encoder, encoder_weights)
+            self.mean, self.std = _numbers(encoder)
+        self.dropout = nn.Dropout(dropout)
+        self.multiple = int(self.model.encoder.output_stride)
+        self.minimum = LEAST_PAN if name == "PAN" else 1
+        self.width = int(self.model.encoder.out_channels[-1])
+        self.dropout_in_encoder = any(
+            isinstance(module, _DropoutNd) and module.p > 0 for module in self.model.encoder.modules()
+        )
+        self._freeze_unreached()
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> the encoder's maps, the image itself first.
+
+        Raises:
+            ValueError: H or W is not divisible by `multiple` (or, for PAN, below 128).
+        """
+        check_size(image, self.multiple, self.minimum)
+        return list(self.model.encoder(image))
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """Maps -> (B, K, H, W) logits."""
+        deepest = self.dropout(maps[-1])
+        logits: Tensor = self.model.segmentation_head(self.model.decoder([*maps[:-1], deepest]))
+        return logits
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, K, H, W) logits."""
+        return self.decode(self.encode(image))
+
+    def _freeze_unreached(self) -> None:
+        size = max(64, self.minimum)
+        parameters = list(self.parameters())
+        self.eval()
+        with torch.enable_grad():
+            output = self(torch.zeros(1, 3, size, size)).sum()
+            gradients = torch.autograd.grad(output, parameters, allow_unused=True)
+        self.train()
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.requires_grad_(gradient is not None)
+
+
+def _build(architecture: str, encoder: str, weights: str | None, channels_out: int) -> Any:
+    return smp.create_model(
+        architecture, encoder_name=encoder, encoder_weights=weights, in_channels=3, classes=channels_out
+    )
+
+
+def _downloads(encoder: str) -> tuple[str, ...]:
+    """Names of weights that the library offers for an encoder."""
+    if encoder.startswith("tu-"):
+        return ("imagenet",)
+    return tuple(smp.encoders.encoders[encoder]["pretrained_settings"])
+
+
+def _downloaded(architecture: str, encoder: str, weights: str, channels_out: int) -> tuple[Any, Numbers]:
+    """The network with its encoder pre-trained, and the mean and std of that encoder's images."""
+    try:
+        model = _build(architecture, encoder, weights, channels_out)
+        numbers = smp.encoders.get_preprocessing_params(encoder, weights)
+    except Exception as error:  # each version of the hub's client has its own kinds of error
+        raise FileNotFoundError(
+            f"encoder_weights={weights!r} of {encoder!r} could not be downloaded: {_first_line(error)}; "
+            "give null, or the path of a file with the encoder's state dict"
+        ) from error
+    top = numbers["input_range"][1]
+    mean, std = (tuple(float(x) / top for x in numbers[key]) for key in ("mean", "std"))
+    return model, (mean, std)
+
+
+def _load_file(encoder: nn.Module, name: str, weights: str | Path) -> None:
+    path = Path(weights).expanduser()
+    given = f"encoder_weights={str(weights)!r}"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{given} is no file, and {name!r} has no weights of that name (it has: "
+            f"{', '.join(_downloads(name))}); give the path of a state dict of the encoder, or null"
+        )
+    read = load_file if path.suffix == ".safetensors" else partial(torch.load, weights_only=True)
+    try:
+        state = read(path, "cpu")
+    except Exception as error:  # the readers raise a dozen kinds of error for a file that is not theirs
+        raise ValueError(f"{given} cannot be read as a state dict: {_first_line(error)}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{given} is no state dict: expected a mapping of names to tensors")
+    try:
+        encoder.load_state_dict(dict(state))
+    except (RuntimeError, KeyError) as error:
+        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3]) or _first_line(error)
+        raise ValueError(f"{given} does not fit encoder={name!r}: {detail[:300]}") from error
+
+
+def _numbers(encoder: str) -> Numbers:
+    """Mean and std of an encoder's ImageNet weights, known without the network."""
+    if encoder.startswith("tu-"):
+        numbers = smp.encoders.get_preprocessing_params(encoder)
+        mean, std = (tuple(float(x) for x in numbers[key]) for key in ("mean", "std"))
+        return mean, std
+    if encoder.startswith(("inception", "xception")):
+        return HALF
+    return DPN if encoder.startswith("dpn") else IMAGENET
+
+
+def _unknown(argument: str, value: str, known: Iterable[str]) -> str:
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(value.lower(), lower, n=3, cutoff=0.4)
+    choice = f"nearest: {', '.join(lower[name] for name in near)}" if near else f"known: {', '.join(known)}"
+    return f"{argument}={value!r} is unknown; {choice}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,173 @@
+"""Line figures as SVG: a metric against a budget, one line and band a strategy.
+
+Only matplotlib's object interface: no pyplot, no window, no state that a caller could trip over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+# Okabe & Ito's palette without yellow (too pale on white); grey is kept for the random baseline.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BASELINE = "#6b6b6b"
+
+STYLE: Any = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "al-lightning",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": "#8a8a8a",
+    "axes.labelcolor": "#1d1d1f",
+    "axes.linewidth": 0.8,
+    "xtick.color": "#8a8a8a",
+    "ytick.color": "#8a8a8a",
+    "xtick.labelcolor": "#1d1d1f",
+    "ytick.labelcolor": "#1d1d1f",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one strategy looks in every figure."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One strategy in one figure; all arrays (K,)."""
+
+    label: str
+    style: Style
+    x: Floats
+    mean: Floats
+    low: Floats
+    """NaN where there is no band."""
+    high: Floats
+
+
+def styles(strategies: Mapping[str, str]) -> dict[str, Style]:
+    """label -> style for {label: strategy}: colours and markers by turn, dashes after the last colour."""
+    chosen: dict[str, Style] = {}
+    k = 0
+    for label, strategy in strategies.items():
+        if strategy == "random" and Style(BASELINE, "x", "--") not in chosen.values():
+            chosen[label] = Style(BASELINE, "x", "--")
+            continue
+        turn = k // len(COLOURS)
+        chosen[label] = Style(COLOURS[k % len(COLOURS)], MARKERS[(k + turn) % len(MARKERS)], ("-", "-.", ":")[turn % 3])
+        k += 1
+    return chosen
+
+
+def draw(
+    lines: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    reference: tuple[str, float] | None = None,
+    size: tuple[float, float] = (5.0, 3.5),
+) -> str:
+    """An SVG document, text as paths.
+
+    Args:
+        lines: what to draw; the last one is drawn lowest.
+        reference: name and height of a horizontal line, such as the metric with all labels.
+        size: width and height in inches.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
+        axes.set_axisbelow(True)
+        if reference is not None:
+            name, height = reference
+            axes.axhline(height, color="#1d1d1f", linewidth=1, linestyle=(0, (1, 2)))
+            # At the left end, where the curves are furthest from what all labels give.
+            axes.text(0.01, height, name, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9)
+        for depth, line in enumerate(reversed(lines)):
+            order = np.argsort(line.x, kind="stable")
+            x = line.x[order]
+            axes.fill_between(
+                x,
+                line.low[order],
+                line.high[order],
+                color=line.style.colour,
+                alpha=0.15,
+                linewidth=0,
+                zorder=2,
+            )
+            axes.plot(
+                x,
+                line.mean[order],
+                color=line.style.colour,
+                linestyle=line.style.dash,
+                marker=line.style.marker,
+                linewidth=1.7,
+                markersize=5.5,
+                markeredgewidth=1.6 if line.style.marker == "x" else 0.0,
+                # matplotlib leaves a label that begins with an underscore out of the legend.
+                label=f" {line.label}" if line.label.startswith("_") else line.label,
+                zorder=3 + depth,
+            )
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+        axes.ticklabel_format(useOffset=False)
+        axes.margins(x=0.03, y=0.06)
+        _limit(axes, lines, reference)
+        _legend(figure, axes)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return buffer.getvalue()
+
+
+def _limit(axes: Axes, lines: Sequence[Line], reference: tuple[str, float] | None) -> None:
+    """Heights from the means, with at most a quarter of their range for the bands: the interval of two seeds may be ten
+    times as wide as anything that one wants to read, and then runs out of the figure."""
+    means = np.concatenate([line.mean[np.isfinite(line.mean)] for line in lines] + [np.empty(0)])
+    if reference is not None:
+        means = np.append(means, reference[1])
+    if len(means) == 0 or np.ptp(means) == 0:
+        return
+    low, high, room = float(means.min()), float(means.max()), float(np.ptp(means))
+    lows = [float(np.nanmin(line.low)) for line in lines if np.isfinite(line.low).any()]
+    highs = [float(np.nanmax(line.high)) for line in lines if np.isfinite(line.high).any()]
+    low, high = max(min([low, *lows]), low - 0.25 * room), min(max([high, *highs]), high + 0.25 * room)
+    axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Above the axes, row by row, in the order that the tables have."""
+    handles, labels = axes.get_legend_handles_labels()
+    pairs = list(zip(handles, labels, strict=True))[::-1]
+    widest = max((len(label) for _, label in pairs), default=1)
+    columns = max(1, min(len(pairs), int(figure.get_figwidth() * 13) // (widest + 6)))
+    # matplotlib fills a legend column by column.
+    pairs = [pair for k in range(columns) for pair in pairs[k::columns]]
+    figure.legend(
+        [handle for handle, _ in pairs],
+        [label for _, label in pairs],
+        loc="outside upper left",
+        ncols=columns,
+        frameon=False,
+        handlelength=2.4,
+        fontsize=9.5,
+    )

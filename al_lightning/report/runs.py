@@ -1,0 +1,160 @@
+"""Find the runs below some folders and read what they left on disk; finished or not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+_SEED = re.compile(r"seed-(\d+)")
+_REQUIRED = ("stage", "labelled", "test")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, `<experiment>/<strategy>/seed-<k>`."""
+
+    path: Path
+    experiment: str
+    strategy: str
+    seed: int
+    rows: tuple[Mapping[str, Any], ...]
+    """Finished stages in ascending order; empty where the first has not finished."""
+    config: Mapping[str, Any]
+    """config.yaml; empty where the folder has none."""
+    environment: Mapping[str, Any]
+    """environment.json; empty where the folder has none."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.experiment}/{self.strategy}/seed-{self.seed}"
+
+    @property
+    def planned(self) -> int | None:
+        """Number of stages that the config asks for; None where it does not say."""
+        stages = lookup(self.config, "budget.stages")
+        return int(stages) if stages is not None else None
+
+    @property
+    def complete(self) -> bool:
+        return self.planned is None or len(self.rows) >= self.planned
+
+
+def lookup(tree: Mapping[str, Any], key: str) -> Any:
+    """`lookup(row, "cost.pixels")`: the value below a dotted key, None where it or a parent is missing."""
+    value: Any = tree
+    for part in key.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of one stages.jsonl by ascending stage.
+
+    The last line may be torn (the process was killed while it wrote); it is then left out.
+
+    Raises:
+        ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
+    """
+    lines = [(number, line) for number, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip()]
+    rows: dict[int, dict[str, Any]] = {}
+    for number, line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == lines[-1][0]:
+                break
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({error}); only the last line may be torn. "
+                "Delete that line, or resume from a copy of the run"
+            ) from error
+        missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in the row")
+        if row["stage"] in rows:
+            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the rows")
+        rows[row["stage"]] = row
+    return tuple(rows[stage] for stage in sorted(rows))
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run folder.
+
+    Raises:
+        ValueError: the folder is not named `<experiment>/<strategy>/seed-<k>`, or a file in it is damaged.
+    """
+    folder = folder.resolve()
+    seed = _SEED.fullmatch(folder.name)
+    if seed is None or len(folder.parts) < 4:
+        raise ValueError(
+            f"{folder} holds stages.jsonl but is not named <experiment>/<strategy>/seed-<k>; rename it, "
+            "for a report takes the strategy and the seed from the folders' names"
+        )
+    config: Any = {}
+    environment: Any = {}
+    try:
+        if (folder / "config.yaml").is_file():
+            config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        if (folder / "environment.json").is_file():
+            environment = json.loads((folder / "environment.json").read_bytes())
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ValueError(f"{folder}: config.yaml or environment.json cannot be read: {error}") from error
+    for name, value in (("config.yaml", config), ("environment.json", environment)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{folder / name}: expected a mapping of keys to values, got {type(value).__name__}")
+    return Run(
+        path=folder,
+        experiment=folder.parent.parent.name,
+        strategy=folder.parent.name,
+        seed=int(seed.group(1)),
+        rows=read_rows(folder / "stages.jsonl"),
+        config=config,
+        environment=environment,
+    )
+
+
+def find_runs(paths: Iterable[str | Path]) -> list[Run]:
+    """All runs in and below `paths`, sorted by experiment, strategy and seed; a folder named twice counts once.
+
+    Raises:
+        FileNotFoundError: a path does not exist, or no folder below it holds stages.jsonl.
+        ValueError: no path was given, a run cannot be read, two folders are the same experiment, strategy
+            and seed, or none of the runs has finished a stage.
+    """
+    roots = [Path(path) for path in paths]
+    if not roots:
+        raise ValueError("no run folder given; name one or more, such as runs/<experiment>")
+    folders: set[Path] = set()
+    for root in roots:
+        if not root.is_dir():
+            raise FileNotFoundError(f"{root} is not a folder; give a run folder or any folder above it, such as runs")
+        found = {file.resolve().parent for file in root.rglob("stages.jsonl")}
+        if not found:
+            raise FileNotFoundError(
+                f"{root} and the folders below it hold no stages.jsonl; give a folder that "
+                "`al-lightning run` has written, such as runs/<experiment>"
+            )
+        folders |= found
+    runs = sorted(map(read_run, sorted(folders)), key=lambda run: (run.experiment, run.strategy, run.seed))
+    for first, second in pairwise(runs):
+        if first.name == second.name:
+            raise ValueError(
+                f"{first.path} and {second.path} are both {first.name}: averaging would count this seed twice; "
+                "give only one of them"
+            )
+    if not any(run.rows for run in runs):
+        raise ValueError(
+            f"none of the {len(runs)} runs below {', '.join(map(str, roots))} has finished a stage yet; "
+            "wait, or go on with `al-lightning resume RUN_DIR`"
+        )
+    return runs

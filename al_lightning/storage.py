@@ -1,0 +1,86 @@
+"""The folder of a run: durable files, written so that a kill at any instant leaves a readable state."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write to a temporary name, fsync, rename: the file is the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Whole lines of a .jsonl file; a torn last line is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1] if line.strip()]
+
+
+class RunFolder:
+    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, stages.jsonl, state/, checkpoints/.
+
+    state/stage-<k>.json grows with each finished step of stage k: {"fit": ..., "test": ..., "row": ...,
+    "pool": labels after the stage}; a stage is over when it holds "pool".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.stages = path / "stages.jsonl"
+        self.report = path / "report.html"
+
+    def checkpoints(self, stage: int) -> Path:
+        """Folder of the checkpoints of one stage."""
+        return self.path / "checkpoints" / f"stage-{stage:03d}"
+
+    def _state(self, stage: int) -> Path:
+        return self.path / "state" / f"stage-{stage:03d}.json"
+
+    def progress(self, stage: int) -> dict[str, Any]:
+        """Finished steps of a stage; empty when none is."""
+        path = self._state(stage)
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
+        """Record finished steps durably; returns all that are finished."""
+        progress = self.progress(stage) | steps
+        write_atomic(self._state(stage), json.dumps(progress, indent=1))
+        return progress
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of stages.jsonl."""
+        return read_rows(self.stages)
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """Append a row unless it is there; what a kill left of a half-written line is cut off first."""
+        if any(known["stage"] == row["stage"] for known in self.rows()):
+            return
+        content = self.stages.read_bytes() if self.stages.exists() else b""
+        with self.stages.open("ab") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+            file.write(json.dumps(row).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,155 @@
+"""CEAL for melanoma segmentation (Gorriz et al. 2017): four groups of images along one uncertainty axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from al_lightning.strategies.base import draw, top_up
+from al_lightning.types import Candidates, Floats, Prediction, Pseudo, Query
+from al_lightning.uncertainty import mc_variance
+
+BINS = 80
+"""Bins of the histogram of u."""
+TAIL = 5
+"""Last bins, from which "most uncertain" comes."""
+BEYOND_MODE, BEFORE = 6, 47
+"""The random group lies between edge(mode + 6) and edge(47)."""
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CEALMelanoma:
+    """Images not detected, most uncertain and at random for the annotator, certain ones pseudo-labelled (METHODS §2b).
+
+    u(x) = Σ_pixels v·w: v the variance of the foreground over MC passes, w the distance to the contour inside the
+    deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. Groups are
+    disjoint, chosen in the order below, and a short one is filled with the next most uncertain images.
+
+    not_detected, most_uncertain, random: proportions of the budget (10 : 10 : 15 of 35 in the paper).
+    mode: "histogram", the paper's rules on 80 bins of u: lowest u; among the last five bins the rarest until there
+        are enough, then at random; at random between six bins above the mode and edge 47; pseudo from the mode
+        bin. "quantile": lowest, highest, at random from the rest; pseudo the lowest with a non-empty mask.
+    pseudo_from: first stage with pseudo-labels.
+    pseudo_first, pseudo_step: their number there, and the increase a stage: 20 + 20·(t − 5).
+    pseudo_kind: "soft" or "hard" masks.
+    """
+
+    not_detected: int = 10
+    most_uncertain: int = 10
+    random: int = 15
+    mode: Literal["histogram", "quantile"] = "histogram"
+    pseudo_from: int = 5
+    pseudo_first: int = 20
+    pseudo_step: int = 20
+    pseudo_kind: Literal["soft", "hard"] = "soft"
+    needs: ClassVar[frozenset[str]] = frozenset({"probabilities", "passes"})
+
+    def __post_init__(self) -> None:
+        for name in ("not_detected", "most_uncertain", "random", "pseudo_from", "pseudo_first", "pseudo_step"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 0")
+        if self.not_detected + self.most_uncertain + self.random == 0:
+            raise ValueError("not_detected=0, most_uncertain=0, random=0: expected at least one positive proportion")
+        if self.mode not in ("histogram", "quantile"):
+            raise ValueError(f"mode={self.mode!r}: expected 'histogram' or 'quantile'")
+        if self.pseudo_kind not in ("soft", "hard"):
+            raise ValueError(f"pseudo_kind={self.pseudo_kind!r}: expected 'soft' or 'hard'")
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        assert prediction.probabilities is not None
+        assert prediction.passes is not None
+        variance = mc_variance(prediction.passes)
+        if prediction.probabilities.shape[1] == 2:
+            variance = variance / 2  # both classes vary alike: the variance of the foreground
+        mask = prediction.probabilities[:, 0] <= 0.5  # class 0 is the background
+        score = (variance.double() * contour_distance(mask)).sum((1, 2))
+        return {"contour-variance": score, "detected": mask.flatten(1).any(1)}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        position = candidates.open
+        u = candidates.value("contour-variance")
+        numbers = shares(budget, (self.not_detected, self.most_uncertain, self.random))
+        number = 0
+        if candidates.stage >= self.pseudo_from:
+            number = self.pseudo_first + self.pseudo_step * (candidates.stage - self.pseudo_from)
+        detected = candidates.value("detected")[position]
+        groups = histogram_groups if self.mode == "histogram" else quantile_groups
+        picks, certain = groups(u[position], detected, numbers, rng)
+        query = Query.of(np.empty(0, np.int64), "")
+        for name, pick in zip(("not-detected", "most-uncertain", "random"), picks, strict=True):
+            query += Query.of(candidates.rows[position[pick]], name, u[position[pick]])
+        query = top_up(candidates, query, u, budget)
+        sure = candidates.rows[position[certain]]
+        sure = sure[~np.isin(sure, query.rows)]
+        # the mode bin is drawn from at random, the quantile mode's order is by rising u
+        sure = draw(sure, number, rng) if self.mode == "histogram" else sure[:number]
+        pseudo = Pseudo(np.sort(sure), self.pseudo_kind) if len(sure) else None
+        return Query(query.rows, query.source, query.score, pseudo)
+
+
+def contour_distance(mask: Tensor) -> Tensor:
+    """(B, H, W) bool -> (B, H, W) float64 on the same device: distance to the nearest background pixel over its
+    maximum in the image, in [0, 1]; 0 outside and for an empty mask, 1 everywhere where no background is left."""
+    weights = np.zeros(mask.shape)
+    for weight, inside in zip(weights, mask.cpu().numpy(), strict=True):
+        if inside.all():
+            weight[:] = 1
+        elif inside.any():
+            distance = distance_transform_edt(inside)
+            weight[:] = distance / distance.max()
+    return torch.from_numpy(weights).to(mask.device)
+
+
+def shares(budget: int, proportions: tuple[int, ...]) -> tuple[int, ...]:
+    """Whole numbers in these proportions that add up to `budget`: largest remainders, ties to the first."""
+    exact = [budget * part / sum(proportions) for part in proportions]
+    parts = [floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in by_remainder[: budget - sum(parts)]:
+        parts[i] += 1
+    return tuple(parts)
+
+
+def histogram_groups(
+    u: Floats, detected: NDArray[np.bool_], numbers: tuple[int, ...], rng: np.random.Generator
+) -> tuple[list[Positions], Positions]:
+    """Positions in u (N,) of the three groups, each at most numbers[i], disjoint; and those of the mode bin.
+
+    Bins are half-open but for the last, which holds the maximum. `detected` (N,) is not used here.
+    """
+    edges = np.histogram_bin_edges(u.astype(np.float64), BINS)
+    bin_ = np.clip(np.searchsorted(edges, u, side="right") - 1, 0, BINS - 1)
+    mode = int(np.bincount(bin_, minlength=BINS).argmax())
+    free = np.ones(len(u), dtype=bool)
+    lowest = np.argsort(u, kind="stable")[: numbers[0]]
+    free[lowest] = False
+    counts = np.bincount(bin_[free], minlength=BINS)[-TAIL:]
+    rarest = np.argsort(counts, kind="stable") + BINS - TAIL
+    enough = int(np.searchsorted(np.cumsum(counts[rarest - (BINS - TAIL)]), numbers[1])) + 1
+    tail = draw(np.flatnonzero(free & np.isin(bin_, rarest[:enough])), numbers[1], rng)
+    free[tail] = False
+    between = free & (bin_ >= mode + BEYOND_MODE) & (bin_ < BEFORE)
+    return [lowest, tail, draw(np.flatnonzero(between), numbers[2], rng)], np.flatnonzero(bin_ == mode)
+
+
+def quantile_groups(
+    u: Floats, detected: NDArray[np.bool_], numbers: tuple[int, ...], rng: np.random.Generator
+) -> tuple[list[Positions], Positions]:
+    """Positions in u (N,) of the lowest, the highest and some of the rest; and all detected ones by rising u."""
+    lowest = np.argsort(u, kind="stable")[: numbers[0]]
+    free = np.ones(len(u), dtype=bool)
+    free[lowest] = False
+    rest = np.flatnonzero(free)
+    highest = rest[np.argsort(-u[rest], kind="stable")[: numbers[1]]]
+    free[highest] = False
+    by_u = np.argsort(u, kind="stable")
+    return [lowest, highest, draw(np.flatnonzero(free), numbers[2], rng)], by_u[detected[by_u]]

@@ -1,0 +1,104 @@
+"""Uncertainty-weighted clustering (Huang et al. 2024): one image a cluster, clusters drawn to uncertain images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from al_lightning.neighbors import weighted_kmeans
+from al_lightning.strategies.base import highest, top_up
+from al_lightning.types import Candidates, Floats, Prediction, Query
+from al_lightning.uncertainty import resize
+
+
+@dataclass(frozen=True)
+class UncertaintyClustering:
+    """Partition U into B clusters by weighted k-means, w = max(I, 0) + 1e-8, and take the image nearest each
+    centroid; of equally near ones the one of higher I (METHODS §9).
+
+    I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the deepest encoder map and ŷ the probabilities
+    resized to it; descriptors are F, the spatial mean of E. Class 0 is the background, all others foreground.
+    Fewer distinct F than B leave picks over: those go by descending I.
+
+    uncertainty: False is the ablation w ≡ 1.
+    clustering: False is the ablation that takes the B images of highest I.
+    restarts, iterations: k-means runs and the most Lloyd steps of each.
+    size_normalised: judge runs by eq. 4 of the paper, which divides by cluster sizes; experimental.
+    """
+
+    uncertainty: bool = True
+    clustering: bool = True
+    restarts: int = 10
+    iterations: int = 300
+    size_normalised: bool = False
+    needs: ClassVar[frozenset[str]] = frozenset({"probabilities", "features"})
+
+    def __post_init__(self) -> None:
+        if not (self.uncertainty or self.clustering):
+            raise ValueError("uncertainty=False with clustering=False: expected at least one True; nothing is left")
+        for name in ("restarts", "iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        assert prediction.probabilities is not None
+        assert prediction.features is not None
+        similarity, descriptor = feature_discrepancy(prediction.probabilities, prediction.features)
+        return {"feature-similarity": similarity, "feature-mean": descriptor}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        similarity = candidates.value("feature-similarity")
+        if not self.clustering:
+            return highest(candidates, similarity, budget, "feature-similarity")
+        position = candidates.open
+        features = candidates.value("feature-mean")[position]
+        weights = np.maximum(similarity[position].astype(np.float64), 0) + 1e-8
+        found = weighted_kmeans(
+            features,
+            weights if self.uncertainty else np.ones_like(weights),
+            budget,
+            rng,
+            restarts=self.restarts,
+            iterations=self.iterations,
+            size_normalised=self.size_normalised,
+        )
+        pick, distance = medoids(features, found.centroids, found.assignment, similarity[position])
+        query = Query.of(candidates.rows[position[pick]], "cluster", distance)
+        return top_up(candidates, query, similarity, budget)
+
+
+def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """I (B,) and F (B, D) of probabilities (B, C, H, W) and an encoder map E (B, D, h, w); float32 throughout.
+
+    I = cos(F₁, F₀) (eq. 2); where a norm is below 1e-6 there is nothing to compare, no polyp was found, and
+    I = 1, the most uncertain.
+    """
+    e = features.float().flatten(2)
+    background = resize(probabilities.float()[:, :1], (features.shape[-2], features.shape[-1])).flatten(2)
+    descriptor = e.mean(2)
+    f0 = (background * e).mean(2)
+    f1 = ((1 - background) * e).mean(2)
+    norms = f0.norm(dim=1), f1.norm(dim=1)
+    cosine = (f0 * f1).sum(1) / (norms[0] * norms[1]).clamp_min(1e-12)
+    return torch.where((norms[0] < 1e-6) | (norms[1] < 1e-6), 1.0, cosine), descriptor
+
+
+def medoids(
+    features: Floats, centroids: Floats, assignment: NDArray[np.int64], preferred: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of each cluster the member nearest its centroid; ties: higher `preferred`, then lower position.
+
+    features (N, D), centroids (K, D), assignment (N,), preferred (N,) -> positions (K,), distances (K,).
+    """
+    distance = np.empty(len(features))
+    for start in range(0, len(features), 4096):
+        part = slice(start, start + 4096)
+        distance[part] = np.linalg.norm(features[part] - centroids[assignment[part]], axis=1)
+    order = np.lexsort((np.arange(len(features)), -preferred.astype(np.float64), distance, assignment))
+    pick = order[np.unique(assignment[order], return_index=True)[1]]
+    return pick, distance[pick]

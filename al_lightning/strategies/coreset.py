@@ -1,0 +1,31 @@
+"""Core-set by k-center-greedy (Sener & Savarese 2018), in the learner's own feature space: TA-Coreset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from al_lightning.neighbors import k_center_greedy
+from al_lightning.types import Candidates, Prediction, Query
+
+
+@dataclass(frozen=True)
+class TACoreset:
+    """Greedy 2-approximation of min_{|s|≤b} max_i min_{j∈s⁰∪s} ‖z_i − z_j‖₂ (METHODS §6, §6A).
+
+    z is the learner's latent, the labelled images are the centres s⁰ to start from, and the score of a pick
+    is its distance to the nearest centre when it was picked.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"latent"})
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        assert prediction.latent is not None
+        return {"latent": prediction.latent.float()}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        position, distance = k_center_greedy(candidates.value("latent"), candidates.labelled, budget)
+        return Query.of(candidates.rows[position], "k-center", distance)

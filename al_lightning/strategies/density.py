@@ -1,0 +1,80 @@
+"""Information density: uncertainty weighted by how typical an image is of the unlabelled pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from al_lightning.strategies.base import highest
+from al_lightning.strategies.descriptors import unit
+from al_lightning.strategies.uncertain import Uncertain
+from al_lightning.types import Candidates, Floats, Prediction, Query
+
+BLOCK = 1024
+"""Rows of one block of similarities: 4 MiB, so that it is clamped and summed while it is in the cache."""
+
+
+@dataclass(frozen=True)
+class InformationDensity:
+    """The images of highest φ(x)·((1/|U|) Σ_{u∈U} sim(x, u))^β (Settles; METHODS §5).
+
+    sim is the cosine of two latents clamped to [0, 1], and the sum includes x itself. A density of 0 (a zero
+    descriptor) gives the score 0, whatever β is.
+
+    uncertain: φ, a measure that is never negative; "margin" is, and "bvsb" is the margin plus one.
+    beta: weight of the density; 0 ranks by uncertainty alone.
+    """
+
+    uncertain: Uncertain
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.uncertain.name == "margin":
+            raise ValueError(
+                "measure='margin': it is negative, so that a denser image would rank lower; "
+                "expected 'bvsb', which is the margin plus one, or another measure"
+            )
+        if not 0 <= self.beta < np.inf:
+            raise ValueError(f"beta={self.beta}: expected a finite exponent of at least 0")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.uncertain.needs | {"latent"}
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        assert prediction.latent is not None
+        return self.uncertain.measure(prediction) | {"latent": prediction.latent.float()}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        position = candidates.open
+        share = density(candidates.value("latent")[position])
+        weight = np.where(share > 0, np.maximum(share, np.finfo(np.float64).tiny) ** self.beta, 0.0)
+        score = np.zeros(len(candidates.rows))
+        score[position] = candidates.value(self.uncertain.key)[position] * weight
+        return highest(candidates, score, budget, "information-density")
+
+
+def density(descriptors: Floats) -> NDArray[np.float64]:
+    """(N, D) -> (N,): (1/N) Σ_u max(0, cos(x, u)), u = x included; in [0, 1].
+
+    Without negative entries no cosine is negative, and the mean of cosines is the cosine part of one product
+    with the mean unit vector, O(N·D). Otherwise every pair is clamped, in blocks: O(N²·D), never N × N.
+    """
+    x = unit(descriptors)
+    if not len(x) or x.min() >= 0:
+        cosines: NDArray[np.float64] = x @ x.mean(axis=0, dtype=np.float64)
+        return cosines
+    total = np.zeros(len(x))
+    for a in range(0, len(x), BLOCK):
+        rows = slice(a, a + BLOCK)
+        for b in range(a, len(x), BLOCK):
+            columns = slice(b, b + BLOCK)
+            similarity = x[rows] @ x[columns].T
+            np.maximum(similarity, 0, out=similarity)
+            total[rows] += similarity @ np.ones(similarity.shape[1], dtype=similarity.dtype)
+            if a != b:
+                total[columns] += np.ones(similarity.shape[0], dtype=similarity.dtype) @ similarity
+    return total / len(x)

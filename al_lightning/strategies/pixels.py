@@ -1,0 +1,36 @@
+"""PCA-Coreset: k-center-greedy on raw pixels, the task-agnostic counterpart of TA-Coreset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from al_lightning.neighbors import k_center_greedy
+from al_lightning.strategies.descriptors import pca_pixels
+from al_lightning.types import Candidates, Prediction, Query
+
+
+@dataclass(frozen=True)
+class PCACoreset:
+    """Greedy core-set on the PCA of the pool's flattened pixels (S0's and S1's baseline, METHODS §6A).
+
+    components: principal components; at most one less than the images of the pool.
+    """
+
+    components: int = 512
+    needs: ClassVar[frozenset[str]] = frozenset({"images"})
+
+    def __post_init__(self) -> None:
+        if self.components < 1:
+            raise ValueError(f"components={self.components}: expected at least 1")
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        features = pca_pixels(candidates, self.components)
+        position, distance = k_center_greedy(features, candidates.labelled, budget)
+        return Query.of(candidates.rows[position], "pca-k-center", distance)

@@ -1,0 +1,25 @@
+"""Random selection: the baseline of every curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from al_lightning.strategies.base import draw
+from al_lightning.types import Candidates, Prediction, Query
+
+
+@dataclass(frozen=True)
+class Random:
+    """Draw uniformly from the unlabelled pool, without replacement."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        return Query.of(draw(candidates.rows[candidates.open], budget, rng), "random")

@@ -1,0 +1,189 @@
+"""Robust core-set: k-center solved as a mixed-integer program that may leave out a few outliers."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array, eye_array, hstack
+from torch import Tensor
+
+from al_lightning.neighbors import k_center_greedy, nearest
+from al_lightning.types import Candidates, Floats, Prediction, Query
+
+logger = logging.getLogger(__name__)
+
+MAX_PAIRS = 10_000_000
+"""Pairs within the greedy radius, so non-zeros of the constraints: about 0.5 GB in the solver."""
+CHUNK = 256
+"""Rows whose distances to all unlabelled points are held at a time."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Distances of `value` between the points `row` and `column`, each (pairs,)."""
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RobustCoreset:
+    """min δ such that B new centres and the labelled ones leave at most Ξ points farther than δ from all centres
+    (Sener & Savarese 2018, eq. 6 and algorithm 2), by bisection over the distances that occur.
+
+    The paper's ω_ij and ξ_ij are projected out, exactly: for a given δ there is a solution if and only if binary
+    u with Σu_j = B and ξ with Σξ_i ≤ Ξ satisfy Σ_{j: Δ_ij ≤ δ} u_j + ξ_i ≥ 1 for every i that no labelled
+    image covers. Distances are true, not squared; δ ends between half the greedy radius and the greedy radius
+    where Ξ = 0, and anywhere below it where outliers may be left out. The score of each pick is that δ.
+
+    The picks are greedy k-center's, with a warning and the source "k-center (greedy fallback)", where more than
+    10,000,000 pairs lie within the greedy radius or the time is over before a smaller radius was found. If the
+    time is over after one was, the best cover so far is kept, source "robust k-center (time limit)". Results
+    then depend on the machine's speed.
+
+    time_limit: seconds for the whole selection.
+    outliers: Ξ; by default ⌊10⁻⁴·|U|⌋, so 0, exact k-center, for every pool of fewer than 10,000.
+    """
+
+    time_limit: float = 60.0
+    outliers: int | None = None
+    needs: ClassVar[frozenset[str]] = frozenset({"latent"})
+
+    def __post_init__(self) -> None:
+        if not self.time_limit > 0:
+            raise ValueError(f"time_limit={self.time_limit}: expected a positive number of seconds")
+        if self.outliers is not None and self.outliers < 0:
+            raise ValueError(f"outliers={self.outliers}: expected a number of images of at least 0, or null")
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        assert prediction.latent is not None
+        return {"latent": prediction.latent.float()}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        deadline = time.monotonic() + self.time_limit
+        features, position = candidates.value("latent"), candidates.open
+        outliers = len(position) // 10_000 if self.outliers is None else self.outliers
+        greedy, distance = k_center_greedy(features, candidates.labelled, budget)
+        centres = np.concatenate([np.flatnonzero(candidates.labelled), greedy])
+        radius = float(np.sqrt(nearest(features[position], features[centres])[0].max()))
+        base = np.full(len(position), np.inf)
+        if candidates.labelled.any():
+            base = np.sqrt(nearest(features[position], features[candidates.labelled])[0].astype(np.float64))
+        pairs = pairs_within(features[position], radius * (1 + 1e-5), deadline)
+        if pairs is None:
+            why = f"more than {MAX_PAIRS:,} pairs of images, or more time than there is, within the greedy radius"
+            return self._fallback(candidates.rows[greedy], distance, why)
+        pick, found, proven = smallest_cover(pairs, base, radius, budget, outliers, deadline)
+        if pick is None and proven:
+            return Query.of(candidates.rows[greedy], "robust k-center", np.full(budget, radius))
+        if pick is None:
+            why = f"no smaller radius was found in {self.time_limit:g} s"
+            return self._fallback(candidates.rows[greedy], distance, why)
+        if not proven:
+            warnings.warn(
+                f"robust-coreset: time_limit={self.time_limit:g} s is over; δ = {found:.6g} may not be the smallest",
+                stacklevel=2,
+            )
+        source = "robust k-center" if proven else "robust k-center (time limit)"
+        return Query.of(candidates.rows[position[pick]], source, np.full(budget, found))
+
+    def _fallback(self, rows: NDArray[np.int64], distance: NDArray[np.float64], why: str) -> Query:
+        warnings.warn(f"robust-coreset: {why}; the picks are greedy k-center's", stacklevel=3)
+        return Query.of(rows, "k-center (greedy fallback)", distance)
+
+
+def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | None:
+    """Pairs (i, j) of (U, D) features with ‖z_i − z_j‖ ≤ radius, i = j included.
+
+    None where they are more than `MAX_PAIRS` or time.monotonic() passes `deadline`.
+    """
+    x = features - features.mean(axis=0, dtype=np.float64)
+    norms = (x * x).sum(axis=1)
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    count = 0
+    for start in range(0, len(x), CHUNK):
+        stop = min(start + CHUNK, len(x))
+        squared = norms[start:stop, None] + norms - 2 * (x[start:stop] @ x.T)
+        squared[squared < 1e-13 * (norms[start:stop, None] + norms)] = 0.0  # rounding of copies
+        i, j = np.nonzero(squared <= radius**2)
+        count += len(i)
+        if count > MAX_PAIRS or time.monotonic() > deadline:
+            return None
+        parts.append((i + start, j, np.sqrt(squared[i, j])))
+    row, column, value = zip(*parts, strict=True)
+    return Pairs(np.concatenate(row), np.concatenate(column), np.concatenate(value))
+
+
+def smallest_cover(
+    pairs: Pairs, base: NDArray[np.float64], radius: float, budget: int, outliers: int, deadline: float
+) -> tuple[NDArray[np.int64] | None, float, bool]:
+    """Centres (B,) that cover all but `outliers` points within the smallest radius below the greedy one.
+
+    Args:
+        pairs: distances between unlabelled points that are at most `radius`.
+        base: (U,) distance to the nearest labelled point, inf where none is labelled.
+        radius: the greedy radius, which is known to do.
+        deadline: in time.monotonic().
+
+    Returns:
+        ascending positions or None where no radius below the greedy one was found, that radius, and whether
+        it is proven to be the smallest.
+    """
+    value = np.concatenate([pairs.value, base[base <= radius]])
+    lowest = 0.0 if outliers else radius / 2 * (1 - 1e-5)  # greedy's guarantee holds without outliers only
+    radii = np.unique(value[(value >= lowest) & (value < radius * (1 - 1e-5))])
+    low, high = 0, len(radii)
+    best: NDArray[np.int64] | None = None
+    while low < high:
+        middle = (low + high) // 2
+        left = deadline - time.monotonic()
+        found = cover(pairs, base, float(radii[middle]), budget, outliers, left) if left > 0 else None
+        if found is None:
+            return best, float(radii[high]) if best is not None else radius, False
+        if len(found):
+            best, high = found, middle
+        else:
+            low = middle + 1
+        logger.info("robust core-set: %d of %d radii left", high - low, len(radii))
+    return best, float(radii[high]) if best is not None else radius, True
+
+
+def cover(
+    pairs: Pairs, base: NDArray[np.float64], radius: float, budget: int, outliers: int, seconds: float
+) -> NDArray[np.int64] | None:
+    """B positions that cover all but `outliers` points within `radius`; empty: there are none; None: undecided."""
+    n = len(base)
+    open_ = np.flatnonzero(base > radius)
+    near = pairs.value <= radius
+    a = csr_array((np.ones(near.sum()), (pairs.row[near], pairs.column[near])), shape=(n, n))[open_]
+    columns = n
+    if outliers:
+        a = hstack([a, eye_array(len(open_), format="csr")], format="csr")
+        columns += len(open_)
+    centres = np.zeros((1, columns))
+    centres[0, :n] = 1
+    constraints = [LinearConstraint(csr_array(centres), budget, budget)]
+    if len(open_):
+        constraints.append(LinearConstraint(a, 1, np.inf))
+    if outliers:
+        constraints.append(LinearConstraint(csr_array(1 - centres), 0, outliers))
+    integral = np.zeros(columns)
+    integral[:n] = 1  # with binary u, ξ_i = 1 exactly where i is not covered
+    result = milp(
+        np.zeros(columns),
+        integrality=integral,
+        bounds=Bounds(0, 1),
+        constraints=constraints,
+        options={"time_limit": seconds},
+    )
+    if result.x is not None:
+        return np.sort(np.argsort(-result.x[:n], kind="stable")[:budget]).astype(np.int64)
+    return np.empty(0, np.int64) if result.status == 2 else None

@@ -1,0 +1,357 @@
+"""VAAL: Variational Adversarial Active Learning (Sinha, Ebrahimi & Darrell 2019), after the authors' code."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch import distributed as dist
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+
+from al_lightning.networks.vae import SIZES, VAE, Discriminator, VaeOutput
+from al_lightning.strategies.base import draw
+from al_lightning.strategies.descriptors import image_source
+from al_lightning.types import Candidates, ImageSource, Prediction, Query, Rows
+
+logger = logging.getLogger(__name__)
+
+COLLAPSED = 1e-4
+"""Standard deviation of D(μ) over the unlabelled pool below which its order says nothing."""
+SCORED = 64
+"""Images of a batch when the pool is scored."""
+
+Reduction = Literal["official", "per_sample"]
+Pair = tuple[Tensor, Tensor]
+"""A batch of labelled images and one of unlabelled images, (n, 3, H, W) and (m, 3, H, W) uint8."""
+
+
+@dataclass(frozen=True)
+class VAAL:
+    """The unlabelled images that a discriminator is least likely to take for labelled ones, by the latent mean of
+    a variational autoencoder that is trained to deceive it; both are trained anew at every stage.
+
+    With D(μ) the probability of "labelled", on a batch x_L of labelled and one x_U of unlabelled images:
+
+        L_VAE = V(x_L) + V(x_U) + adversary · (BCE(D(μ_L), 1) + BCE(D(μ_U), 1)),   V(x) = mean (x − x̂)² + beta · KL
+        L_D   = BCE(D(μ_L), 1) + BCE(D(μ_U), 0)
+
+    An iteration is `vae_steps` steps on L_VAE, each on fresh batches, then `adversary_steps` on L_D, the first of
+    them on the batches of the last VAE step. The pool is scored with D(μ) in evaluation mode, so that no image's
+    score depends on another's; the official code scores in training mode.
+
+    Training runs in a private single-device Trainer. In a run of several ranks every rank calls `select` and trains
+    the same model from the same seed on its own device; rank 0's scores then count on all of them, because kernels
+    of a GPU need not repeat to the last bit.
+
+    Where nothing is labelled yet, or the standard deviation of the scores is below 1e-4, a warning says so, and the
+    source of the picks is "random" or "vaal (collapsed)".
+
+    latent: dimensions of μ; None is 32, the authors name 128 for road scenes.
+    beta: weight of the KL term.
+    adversary: λ2, weight of the adversarial term.
+    kl: "official" sums KL over the batch (the reconstruction is a mean over all elements, so KL outweighs it by
+        orders of magnitude), "per_sample" averages over it; "auto" is official for images up to 64 px, else
+        per_sample.
+    size: side in pixels that images are resized to, 32, 64, 128 or 256; None is the largest of them that is not
+        above the learner's shorter side, at least 32.
+    lr: learning rate of both Adam optimisers.
+    batch_size: images of a labelled and of an unlabelled batch; None is 128 up to 64 px and 20 above, but no more
+        than are labelled.
+    iterations: None is ⌊|L|·100 / batch_size⌋, at least 1.
+    vae_steps, adversary_steps: optimiser steps an iteration.
+    gradient_clip: bound on the norm of the gradient at each step; None does not bound it.
+    multiplier: factor on the widths of the autoencoder.
+    """
+
+    latent: int | None = None
+    beta: float = 1.0
+    adversary: float = 1.0
+    kl: Literal["auto", "official", "per_sample"] = "auto"
+    size: int | None = None
+    lr: float = 5e-4
+    batch_size: int | None = None
+    iterations: int | None = None
+    vae_steps: int = 2
+    adversary_steps: int = 1
+    gradient_clip: float | None = 1.0
+    multiplier: float = 1.0
+    needs: ClassVar[frozenset[str]] = frozenset({"images"})
+
+    def __post_init__(self) -> None:
+        if self.latent is not None and not 32 <= self.latent <= 128:
+            raise ValueError(f"latent={self.latent}: expected 32 to 128 dimensions, or None for 32")
+        for name in ("beta", "adversary"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name}={getattr(self, name)}: expected a finite weight of 0 or more")
+        if self.kl not in ("auto", "official", "per_sample"):
+            raise ValueError(f"kl={self.kl!r}: expected 'auto', 'official' or 'per_sample'")
+        if self.size is not None and self.size not in SIZES:
+            raise ValueError(f"size={self.size}: expected {', '.join(map(str, SIZES))}, or None for the learner's")
+        for name in ("batch_size", "iterations", "vae_steps", "adversary_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value}: expected 1 or more")
+        for name in ("lr", "gradient_clip", "multiplier"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"{name}={value}: expected a finite number above 0")
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        images = image_source(candidates)
+        labelled, unlabelled = candidates.rows[candidates.labelled], candidates.rows[candidates.open]
+        if not len(labelled):
+            warnings.warn("vaal: nothing is labelled yet; the picks are random", stacklevel=2)
+            return Query.of(draw(unlabelled, budget, rng), "random")
+        score = self.score(images, labelled, unlabelled, rng, candidates.trainer)
+        spread = float(score.std())
+        logger.info("VAAL: D(μ) of %d images: mean %.4f, standard deviation %.2g", len(score), score.mean(), spread)
+        source = "vaal"
+        if spread < COLLAPSED:
+            source = "vaal (collapsed)"
+            warnings.warn(
+                f"vaal: the discriminator cannot tell the images apart (standard deviation of D {spread:.1g} < "
+                f"{COLLAPSED:g}): this round is effectively random; try kl=per_sample, a lower beta or more iterations",
+                stacklevel=2,
+            )
+        order = np.argsort(score, kind="stable")[:budget]
+        return Query.of(unlabelled[order], source, score[order])
+
+    def score(
+        self,
+        images: ImageSource,
+        labelled: Rows,
+        unlabelled: Rows,
+        rng: np.random.Generator,
+        trainer: Mapping[str, Any] | None = None,
+    ) -> NDArray[np.float64]:
+        """Train on rows (L,) and (U,), then D(μ) of the unlabelled ones (U,): the probability of "labelled".
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        size = self.size or nearest_size(images(unlabelled[:1]).shape[-2:])
+        batch = self.batch_size or min(128 if size <= 64 else 20, len(labelled))
+        iterations = self.iterations or max(1, len(labelled) * 100 // batch)
+        shuffle, weights, noise = (int(seed) for seed in rng.integers(2**62, size=3))
+        draws = self.vae_steps + self.adversary_steps - 1
+        pairs = Pairs(images, labelled, unlabelled, batch, draws, iterations, shuffle)
+        # Only the initialisers and Lightning use torch's global stream, and only the CPU's; seeding through
+        # torch.manual_seed would reach those of all GPUs too.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(weights)
+            model = Adversaries(self, size, noise)
+            runner = pl.Trainer(**own_trainer(trainer or {}))
+            runner.fit(model, pairs)
+            logits = runner.predict(model, Chunks(images, unlabelled, SCORED))
+        odds = torch.cat(cast(list[Tensor], logits)).cpu().double()
+        score: NDArray[np.float64] = torch.sigmoid(odds).numpy()
+        if dist.is_available() and dist.is_initialized():
+            box = [score]
+            dist.broadcast_object_list(box, src=0)
+            score = box[0]
+        if not np.isfinite(score).all():
+            raise ValueError(
+                f"vaal: D(μ) is not finite for {(~np.isfinite(score)).sum()} of {len(score)} images: the training "
+                f"has diverged; lower strategy.options.lr (now {self.lr:g}) or gradient_clip (now {self.gradient_clip})"
+            )
+        return score
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor, reduction: Reduction) -> Tensor:
+    """KL(N(μ, σ²) ‖ N(0, 1)) = −½ Σ (1 + log σ² − μ² − σ²): (B, Z) twice -> (), in nats.
+
+    The sum is over dimensions and the batch ("official"), or over dimensions and then averaged ("per_sample").
+    """
+    total = -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum()
+    return total if reduction == "official" else total / len(mu)
+
+
+def vae_loss(image: Tensor, output: VaeOutput, beta: float, reduction: Reduction) -> Tensor:
+    """V(x) = mean over all elements of (x − x̂)² + β·KL: (B, 3, S, S) -> ()."""
+    return (image - output.reconstruction).square().mean() + beta * kl_divergence(output.mu, output.logvar, reduction)
+
+
+def membership_loss(logits: Tensor, labelled: bool) -> Tensor:
+    """BCE(D, 1) or BCE(D, 0): (B,) log-odds of "labelled" -> ()."""
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(labelled)))
+
+
+def nearest_size(shape: tuple[int, ...]) -> int:
+    """The largest side of an autoencoder not above the image's (H, W), at least the smallest there is."""
+    return max(size for size in SIZES if size <= max(min(shape), SIZES[0]))
+
+
+def resized(image: Tensor, size: int) -> Tensor:
+    """(B, 3, H, W) uint8 -> (B, 3, S, S) in [0, 1], bilinear with antialiasing."""
+    scaled = image.float() / 255
+    return (
+        scaled
+        if image.shape[-2:] == (size, size)
+        else interpolate(scaled, size=(size, size), mode="bilinear", antialias=True)
+    )
+
+
+def endless(rows: Rows, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """Shuffled rows in batches, for ever. An epoch's incomplete last batch is dropped, unless it is the only one."""
+    while True:
+        shuffled = rng.permutation(rows)
+        for start in range(0, max(1, len(rows) - batch + 1), batch):
+            yield shuffled[start : start + batch]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`iterations` times a list of `draws` pairs of batches; the same again whenever it is iterated."""
+
+    images: ImageSource
+    labelled: Rows
+    unlabelled: Rows
+    batch: int
+    draws: int
+    iterations: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.iterations
+
+    def __iter__(self) -> Iterator[list[Pair]]:
+        first, second = np.random.default_rng(self.seed).spawn(2)
+        labelled, unlabelled = endless(self.labelled, self.batch, first), endless(self.unlabelled, self.batch, second)
+        for _ in range(self.iterations):
+            yield [(self._read(next(labelled)), self._read(next(unlabelled))) for _ in range(self.draws)]
+
+    def _read(self, rows: Rows) -> Tensor:
+        return torch.tensor(self.images(rows))
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The images of rows, in order, in batches (n, 3, H, W) uint8."""
+
+    images: ImageSource
+    rows: Rows
+    size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(0, len(self.rows), self.size):
+            yield torch.tensor(self.images(self.rows[start : start + self.size]))
+
+
+VARIANT = {"d": "train", "joint": False}
+
+
+class Adversaries(pl.LightningModule):
+    """The autoencoder, the discriminator, and how they take turns.
+
+    Args:
+        options: weights of the losses, steps, learning rate, widths.
+        size: side S of the autoencoder's images.
+        seed: of ε in z = μ + σ·ε; the weights come from torch's global stream.
+    """
+
+    def __init__(self, options: VAAL, size: int, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.options, self.size, self.seed = options, size, seed
+        self.reduction: Reduction = ("official" if size <= 64 else "per_sample") if options.kl == "auto" else options.kl
+        z = options.latent or 32
+        self.vae = VAE(size, z, multiplier=options.multiplier)
+        self.discriminator = Discriminator(z)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [torch.optim.Adam(part.parameters(), self.options.lr) for part in (self.vae, self.discriminator)]
+
+    def on_fit_start(self) -> None:
+        self.noise = torch.Generator(self.device).manual_seed(self.seed)
+
+    def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
+        """L_VAE of images (n, 3, S, S) and (m, 3, S, S) -> ()."""
+        options = self.options
+        if VARIANT["joint"]:
+            o = self.vae(torch.cat([labelled, unlabelled]), self.noise)
+            n = len(labelled)
+            outs = [VaeOutput(*(t[:n] for t in o)), VaeOutput(*(t[n:] for t in o))]
+        else:
+            outs = [self.vae(x, self.noise) for x in (labelled, unlabelled)]
+        total = labelled.new_zeros(())
+        for image, output in zip((labelled, unlabelled), outs):
+            deceived = membership_loss(self.discriminator.logits(output.mu), labelled=True)
+            total = total + vae_loss(image, output, options.beta, self.reduction) + options.adversary * deceived
+        return total
+
+    def discriminator_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
+        """L_D of the same; no gradient reaches the encoder."""
+        if VARIANT["d"] == "eval":
+            self.vae.eval()
+        with torch.no_grad():
+            if VARIANT["joint"]:
+                mus = self.vae.encode(torch.cat([labelled, unlabelled]))[0].split([len(labelled), len(unlabelled)])
+            else:
+                mus = [self.vae.encode(image)[0] for image in (labelled, unlabelled)]
+        self.vae.train()
+        real, fake = (self.discriminator.logits(mu) for mu in mus)
+        return membership_loss(real, labelled=True) + membership_loss(fake, labelled=False)
+
+    def training_step(self, batch: list[Pair], batch_idx: int) -> None:
+        first, second = cast(list[LightningOptimizer], self.optimizers())
+        pairs = [(resized(labelled, self.size), resized(unlabelled, self.size)) for labelled, unlabelled in batch]
+        steps = self.options.vae_steps
+        for pair in pairs[:steps]:
+            vae = self._step(first, self.autoencoder_loss, pair)
+        for pair in pairs[steps - 1 :]:
+            adversary = self._step(second, self.discriminator_loss, pair)
+        self.log_dict({"vae": vae, "discriminator": adversary}, prog_bar=True, batch_size=len(pairs[0][0]))
+
+    def _step(self, optimizer: Any, loss_of: Any, pair: Pair) -> Tensor:
+        # Toggling freezes the other network: no gradient of L_VAE is left behind in the discriminator.
+        self.toggle_optimizer(optimizer)
+        loss: Tensor = loss_of(*pair)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        self.clip_gradients(optimizer, self.options.gradient_clip, "norm")
+        optimizer.step()
+        self.untoggle_optimizer(optimizer)
+        return loss.detach()
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """(B, 3, H, W) uint8 -> (B,) log-odds of "labelled"."""
+        mu, _ = self.vae.encode(resized(batch, self.size))
+        return self.discriminator.logits(mu)
+
+
+def own_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a Trainer for one device: those given, over quiet defaults.
+
+    One device means that Lightning takes its single-device strategy, which leaves an initialised process group and
+    the environment of a launcher alone.
+    """
+    quiet: dict[str, Any] = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": False,
+        "accelerator": "auto",
+        "devices": 1,
+    }
+    arguments = quiet | dict(given) | {"max_epochs": 1}
+    if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        arguments["enable_progress_bar"] = False
+    # One GPU by number would be the first for every rank; the Trainer of the stage has made its own the current one.
+    if arguments["devices"] == 1 and arguments["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        arguments["devices"] = [torch.cuda.current_device()]
+    return arguments

@@ -1,0 +1,111 @@
+"""Point-wise uncertainty: probabilities (B, C, H, W) -> map (B, H, W) -> score (B,); larger = more uncertain.
+
+Logarithms are natural. A sigmoid output counts as the two classes (1 − p, p).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from al_lightning.types import Passes
+
+
+def _log(p: Tensor) -> Tensor:
+    return p.clamp(1e-12, 1).log()
+
+
+def least_confidence(p: Tensor) -> Tensor:
+    """1 − max_c p_c."""
+    return 1 - p.amax(1)
+
+
+def margin(p: Tensor) -> Tensor:
+    """−(p₁ − p₂), the two largest probabilities."""
+    best = p.topk(2, dim=1).values
+    return best[:, 1] - best[:, 0]
+
+
+def bvsb(p: Tensor) -> Tensor:
+    """Best versus second best: 1 − (p₁ − p₂), in [0, 1]."""
+    return 1 + margin(p)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """H(p) = −Σ_c p_c ln p_c, in nats."""
+    return -(p * _log(p)).sum(1)
+
+
+def _mean(passes: Passes) -> Tensor:
+    if passes.mean is None or passes.count < 2:
+        raise ValueError(f"passes={passes.count}: this measure compares at least 2 stochastic passes or members")
+    return passes.mean
+
+
+def vote_entropy(passes: Passes) -> Tensor:
+    """−Σ_c (V_c/M) ln(V_c/M), V_c the number of passes whose argmax is c."""
+    _mean(passes)
+    assert passes.votes is not None
+    return entropy(passes.votes)
+
+
+def soft_vote_entropy(passes: Passes) -> Tensor:
+    """H(p̄): entropy of the mean of M softmaxes."""
+    return entropy(_mean(passes))
+
+
+def bald(passes: Passes) -> Tensor:
+    """Mutual information H(p̄) − mean_m H(p_m)."""
+    assert passes.entropy is not None
+    return (entropy(_mean(passes)) - passes.entropy).clamp_min(0)
+
+
+def mc_variance(passes: Passes) -> Tensor:
+    """Σ_c (1/M) Σ_m (p_mc − p̄_c)²."""
+    mean = _mean(passes)
+    assert passes.square is not None
+    return (passes.square - mean**2).clamp_min(0).sum(1)
+
+
+def bhattacharyya_disagreement(passes: Passes) -> Tensor:
+    """1 − Σ_c (Π_m p_mc)^(1/M), computed in logarithms."""
+    _mean(passes)
+    assert passes.log is not None
+    return 1 - passes.log.exp().sum(1).clamp_max(1)
+
+
+def image_score(pixels: Tensor, top: float = 1.0) -> Tensor:
+    """Mean over the `top` share of most uncertain pixels: map (B, H, W) -> (B,) float32.
+
+    top = 1 is the plain mean of S1 eq. 4; top = 0.1 the mean over the most uncertain tenth.
+
+    Raises:
+        ValueError: top outside (0, 1].
+    """
+    if not 0 < top <= 1:
+        raise ValueError(f"top={top}: expected a share of pixels in (0, 1]")
+    flat = pixels.float().flatten(1)
+    if top < 1:
+        flat = flat.topk(max(1, round(top * flat.shape[1])), dim=1).values
+    return flat.mean(1)
+
+
+SINGLE = {"least-confidence": least_confidence, "margin": margin, "bvsb": bvsb, "entropy": entropy}
+"""Measures of one probability map (B, C, H, W)."""
+
+SEVERAL = {
+    "vote-entropy": vote_entropy,
+    "soft-vote-entropy": soft_vote_entropy,
+    "bald": bald,
+    "mc-variance": mc_variance,
+}
+"""Measures of M ≥ 2 passes or members."""
+
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Area-average (shrinking) or bilinear (growing) resize of (B, C, H, W) maps."""
+    if maps.shape[-2:] == size:
+        return maps
+    if maps.shape[-2] >= size[0] and maps.shape[-1] >= size[1]:
+        return torch.nn.functional.interpolate(maps, size=size, mode="area")
+    return torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,92 @@
+"""Tiny data sets in the published layouts, and configs that train on them in a second or two."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)
+os.environ["WANDB_MODE"] = "offline"
+os.environ.setdefault("WANDB_SILENT", "true")
+
+
+def blob(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc on a dark ground (H, W, 3) and its mask (H, W) of 0 and 255."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    centre_y, centre_x = rng.uniform(0.3, 0.7, 2) * size
+    mask = (y - centre_y) ** 2 + (x - centre_x) ** 2 < (rng.uniform(0.15, 0.3) * min(size)) ** 2
+    ground = rng.integers(20, 110, 3)
+    image = np.where(mask[..., None], ground + 100, ground) + rng.normal(0, 12, (height, width, 3))
+    return image.clip(0, 255).astype(np.uint8), (mask * 255).astype(np.uint8)
+
+
+def write_pairs(folder: Path, names: list[str], rng: np.random.Generator, size: tuple[int, int] = (40, 48)) -> None:
+    """images/<name>.jpg and masks/<name>.jpg, as Kvasir-SEG has them."""
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        image, mask = blob(rng, size)
+        Image.fromarray(image).save(folder / "images" / f"{name}.jpg", quality=95)
+        Image.fromarray(mask).save(folder / "masks" / f"{name}.jpg", quality=95)
+
+
+@pytest.fixture(scope="session")
+def kvasir_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kvasir-SEG with 24 images and a sessile sibling with 6, of which 4 are among the 24."""
+    root = tmp_path_factory.mktemp("kvasir")
+    rng = np.random.default_rng(0)
+    names = [f"cju{i:03d}" for i in range(24)]
+    write_pairs(root / "Kvasir-SEG", names, rng)
+    test = root / "sessile-main-Kvasir-SEG"
+    for part in ("images", "masks"):
+        (test / part).mkdir(parents=True)
+        for name in names[:4]:
+            with Image.open(root / "Kvasir-SEG" / part / f"{name}.jpg") as image:
+                image.save(test / part / f"{name}.jpg", quality=90)
+    write_pairs(test, ["new0", "new1"], rng)
+    return root / "Kvasir-SEG"
+
+
+@pytest.fixture
+def tiny(kvasir_root: Path, tmp_path: Path) -> dict[str, Any]:
+    """A config as a plain dict: 3 stages of one epoch at 16 x 16 pixels."""
+    return {
+        "name": "tiny",
+        "runs_dir": str(tmp_path / "runs"),
+        "dataset": {"name": "kvasir", "options": {"root": str(kvasir_root), "size": 16, "validation": 4}},
+        "learner": {"name": "unet", "options": {"widths": [4, 8], "lr": 0.01}},
+        "strategy": {"name": "ta-coreset"},
+        "budget": {"initial": 4, "per_stage": 3, "stages": 3},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False},
+        "loader": {"batch_size": 4},
+        "logging": {"wandb": {"mode": "disabled"}},
+    }
+
+
+@pytest.fixture
+def write_config(tmp_path: Path):
+    """Save a dict as YAML and return the path."""
+    from omegaconf import OmegaConf
+
+    def write(config: dict[str, Any], name: str = "config.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the published data sets, where this machine has one."""
+    root = Path(os.environ.get("AL_LIGHTNING_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (root / "Kvasir-SEG").is_dir():
+        pytest.skip(f"no published data at {root}; set AL_LIGHTNING_DATA to the folder that holds Kvasir-SEG")
+    return root

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from al_lightning.storage import RunFolder, read_rows, write_atomic
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    write_atomic(path, "old")
+
+    def fail(handle: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_torn_last_line_is_dropped_and_overwritten(tmp_path):
+    folder = RunFolder(tmp_path)
+    rows = [{"stage": i, "labelled": 10 * i, "selected": [{"id": "é", "score": 0.1 + i}]} for i in range(3)]
+    for row in rows[:2]:
+        folder.append_row(row)
+    whole = folder.stages.read_bytes()
+    for cut in range(1, 12):
+        folder.stages.write_bytes(whole + json.dumps(rows[2]).encode()[:cut])
+        assert read_rows(folder.stages) == rows[:2]
+        folder.append_row(rows[2])
+        assert read_rows(folder.stages) == rows
+        folder.stages.write_bytes(whole)
+
+
+def test_a_row_is_appended_once(tmp_path):
+    folder = RunFolder(tmp_path)
+    for _ in range(2):
+        folder.append_row({"stage": 0})
+    assert len(folder.rows()) == 1
+
+
+def test_progress_accumulates_over_steps(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.progress(1) == {}
+    folder.finish(1, fit={"seconds": 1.0})
+    assert folder.finish(1, test={"x": 2}) == {"fit": {"seconds": 1.0}, "test": {"x": 2}}
+    assert RunFolder(tmp_path).progress(1) == {"fit": {"seconds": 1.0}, "test": {"x": 2}}
