@@ -117,18 +117,24 @@ def pool(strategy: Strategy, n: int, d: int, budget: int, signed: bool) -> Candi
         for name, value in strategy.measure(prediction(part, d, strategy.needs, signed, rng)).items():
             array = value.numpy()
             values.setdefault(name, np.empty((n, *array.shape[1:]), array.dtype))[part] = array
-    coarse = rng.integers(0, 256, (256, 3, 4, 4), dtype=np.uint8).astype(np.float32)
-
-    noise = rng.integers(-9, 9, (251, 3, IMAGE, IMAGE))
-
-    def images(rows: Rows) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Two random textures of 4 x 4 patches mixed and some noise: as natural ones, smooth but not equal."""
-        mixed = (coarse[rows % 256] + coarse[rows // 256 % 256]) / 2
-        large = np.repeat(np.repeat(mixed, IMAGE // 4, axis=2), IMAGE // 4, axis=3)
-        return (large + noise[rows % 251]).clip(0, 255).astype(np.uint8)
-
+    images = textures(n, rng) if "images" in strategy.needs else None
     labelled = np.isin(rows, rng.choice(n, budget, replace=False))
-    return Candidates(rows, tuple(map(str, rows)), labelled, values, images, stage=6)
+    source = None if images is None else images.__getitem__
+    return Candidates(rows, tuple(map(str, rows)), labelled, values, source, stage=6)
+
+
+def textures(n: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(n, 3, 32, 32) sums of 300 random smooth images and noise: their spectrum falls, as that of natural ones."""
+    coarse = torch.from_numpy(rng.standard_normal((300, 3, 6, 6), dtype=np.float32))
+    smooth = torch.nn.functional.interpolate(coarse, size=(IMAGE, IMAGE), mode="bicubic").flatten(1).numpy()
+    smooth *= np.geomspace(60, 1, len(smooth), dtype=np.float32)[:, None]
+    found = np.empty((n, 3, IMAGE, IMAGE), np.uint8)
+    for start in range(0, n, BATCH):
+        part = found[start : start + BATCH]
+        mixed = 128 + rng.standard_normal((len(part), len(smooth)), dtype=np.float32) @ smooth
+        mixed += 3 * rng.standard_normal(mixed.shape, dtype=np.float32)
+        part[:] = mixed.clip(0, 255).reshape(part.shape)
+    return found
 
 
 def _run(label: str, n: int, d: int, budget: int) -> dict[str, Any]:

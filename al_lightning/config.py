@@ -61,6 +61,8 @@ class LearnerSection:
     options: dict[str, Any] = field(default_factory=dict)
     restart: Literal["scratch", "finetune"] = "scratch"
     """scratch: fresh weights at every stage; finetune: the best weights of the stage before."""
+    initial_epochs: int | None = None
+    """Epochs of the first stage, where it differs from trainer.max_epochs (a long start, then fine-tuning)."""
     committee: CommitteeSection = field(default_factory=CommitteeSection)
     mc_passes: int = 1
     """Stochastic forward passes with dropout on when the pool is scored; 1 is one deterministic pass."""
@@ -178,6 +180,8 @@ def validate(config: Config) -> Config:
     for key, value in positive.items():
         if value < 1:
             raise ConfigError(f"{key}={value}: expected a number of at least 1")
+    if config.learner.initial_epochs is not None and config.learner.initial_epochs < 1:
+        raise ConfigError(f"learner.initial_epochs={config.learner.initial_epochs}: expected at least 1, or null")
     for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
         if value < 0:
             raise ConfigError(f"{key}={value}: expected a number of at least 0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -36,10 +37,10 @@ from al_lightning.config import (
 )
 from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
 from al_lightning.data.overlap import overlap
-from al_lightning.learners import LEARNERS, DenseLearner
+from al_lightning.learners import LEARNERS, Committee, DenseLearner
 from al_lightning.loop import ActiveLearningLoop, check_needs
 from al_lightning.oracles import ORACLES, Oracle
-from al_lightning.pool import LabelPool, torch_seed
+from al_lightning.pool import PSEUDO, LabelPool, random_stream, torch_seed
 from al_lightning.storage import RunFolder, write_atomic
 from al_lightning.strategies import STRATEGIES
 from al_lightning.types import StageRow, Strategy
@@ -59,12 +60,26 @@ class Setup:
     strategy: Strategy
     oracle: Oracle
 
-    def learner(self, stage: int) -> DenseLearner:
-        """A learner with fresh weights, the same for every strategy under one seed and stage."""
-        torch.manual_seed(torch_seed(self.config.seed, stage, "weights"))
+    def learner(self, stage: int, member: int = 0) -> DenseLearner:
+        """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
+        torch.manual_seed(torch_seed(self.config.seed, stage, f"weights {member}"))
         section = self.config.learner
         provided = {"task": self.dataset.task, "size": self.dataset.size, "mc_passes": section.mc_passes}
         return build("learner", LEARNERS, section.name, section.options, provided)
+
+    def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
+        """A fresh Trainer with the config's arguments."""
+        options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(self.config)["trainer"])
+        if stage == 0 and self.config.learner.initial_epochs is not None:
+            options["max_epochs"] = self.config.learner.initial_epochs
+        if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
+            options["enable_checkpointing"] = False
+        try:
+            return pl.Trainer(
+                **options, logger=loggers or False, callbacks=list(callbacks), default_root_dir=folder.path
+            )
+        except Exception as error:
+            raise ConfigError(f"trainer: {error}") from error
 
 
 def is_main() -> bool:
@@ -115,7 +130,10 @@ def prepare(config: Config) -> Setup:
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
     setup = Setup(config, dataset, cast(Any, None), strategy, oracle)
     try:
-        check_needs(strategy, setup.learner(0))
+        learner: pl.LightningModule = setup.learner(0)
+        if config.learner.committee.members > 1:
+            learner = Committee([setup.learner(0)] * 2)
+        check_needs(strategy, learner)
     except ConfigError:
         raise
     except ValueError as error:
@@ -188,7 +206,7 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
             done = _stage(setup, folder, loggers, loop, data, stage, done)
         if is_main():
             folder.append_row(done["row"])
-        pool.restore(done["pool"])
+        pool.restore(done["pool"], folder.path)
         _say(console, stage_line(done["row"], header=stage == 0))
 
 
@@ -203,76 +221,94 @@ def _stage(
 ) -> dict[str, Any]:
     """fit, test, score, select, commit; what `done` holds is not done again."""
     config, dataset, pool = setup.config, setup.dataset, loop.pool
-    learner = setup.learner(stage)
-    if config.learner.restart == "finetune" and stage > 0:
-        before = folder.path / folder.progress(stage - 1)["fit"]["checkpoint"]
-        learner.load_state_dict(torch.load(before, weights_only=True, map_location="cpu")["state_dict"])
-    monitor, mode = learner.monitor
-    place = folder.checkpoints(stage)
-    best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
-    last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(config)["trainer"])
-    try:
-        trainer = pl.Trainer(
-            **options, logger=loggers or False, callbacks=[loop, best, last], default_root_dir=folder.path
-        )
-    except Exception as error:
-        raise ConfigError(f"trainer: {error}") from error
     labelled = len(pool.labelled)
-
-    if "fit" not in done:
-        begin = time.perf_counter()
-        unfinished = place / "last.ckpt"
-        trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        seconds = time.perf_counter() - begin
-        path = Path(best.best_model_path)
-        values = trainer.validate(learner, data, ckpt_path=str(path), verbose=False)[0]
-        fit = {
-            "seconds": seconds,
-            "checkpoint": path.relative_to(folder.path.resolve()).as_posix()
-            if path.is_absolute() and folder.path.resolve() in path.parents
-            else path.relative_to(folder.path).as_posix(),
-            "val": _strip(values),
-        }
-        done = _finish(folder, stage, done, fit=fit)
-    checkpoint = str(folder.path / done["fit"]["checkpoint"])
+    members = []
+    for member in range(config.learner.committee.members):
+        step = "fit" if member == 0 else f"fit-{member}"
+        if step not in done:
+            done = _finish(folder, stage, done, **{step: _fit(setup, folder, loggers, loop, data, stage, member)})
+        learner = setup.learner(stage, member)
+        _load(learner, folder.path / done[step]["checkpoint"])
+        members.append(learner)
+    trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
+    trainer = setup.trainer(folder, loggers, stage, loop)
     if "test" not in done:
         begin = time.perf_counter()
-        values = trainer.test(learner, data, ckpt_path=checkpoint, verbose=False)[0]
-        test = {"seconds": time.perf_counter() - begin, "metrics": _strip(values)}
-        done = _finish(folder, stage, done, test=test)
+        val = _strip(trainer.validate(trained, data, verbose=False)[0])
+        metrics = _strip(trainer.test(trained, data, verbose=False)[0])
+        done = _finish(folder, stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost: dict[str, float | None] = {
         "images": labelled,
         "pixels": sum(data.cache.pixels(row) for row in pool.labelled.tolist()),
         "clicks": None,
     }
     selected: list[dict[str, Any]] = []
-    seconds_of = {"score": 0.0, "select": 0.0}
+    seconds = {"score": 0.0, "select": 0.0}
     if stage + 1 < config.budget.stages:
-        query = loop.acquire(trainer, learner, data, ckpt_path=checkpoint)
-        seconds_of = dict(loop.seconds)
-        known = {label.row: label for label in pool.labels}
+        query = loop.acquire(trainer, trained, data, ckpt_path=None)
+        seconds = dict(loop.seconds)
+        scores = [None if math.isnan(score) else score for score in query.score.tolist()]
         selected = [
-            {"id": dataset.ids[row], "source": known[row].source, "score": known[row].score}
-            for row in query.rows.tolist()
+            {"id": dataset.ids[row], "source": source, "score": score}
+            for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
         ]
+        selected += [{"id": dataset.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
+    fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
         "fraction": labelled / len(pool),
         "cost": cost,
-        "val": done["fit"]["val"],
-        "test": done["test"]["metrics"],
-        "seconds": {"fit": done["fit"]["seconds"], "test": done["test"]["seconds"], **seconds_of},
+        "val": done["test"]["val"],
+        "test": done["test"]["test"],
+        "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
         "selected": selected,
     }
-    done = _finish(folder, stage, done, row=row, pool=pool.state())
+    done = _finish(folder, stage, done, row=row, pool=pool.state(folder.path))
     tracking.log_stage(loggers, cast(Mapping[str, Any], row))
     if is_main():
-        (place / "last.ckpt").unlink(missing_ok=True)
+        for last in folder.checkpoints(stage).rglob("last.ckpt"):
+            last.unlink()
     return done
+
+
+def _fit(
+    setup: Setup,
+    folder: RunFolder,
+    loggers: list[Logger],
+    loop: ActiveLearningLoop,
+    data: PoolDataModule,
+    stage: int,
+    member: int,
+) -> dict[str, Any]:
+    """Train one learner from its last finished epoch on; where its best weights are, and how long it took."""
+    config = setup.config
+    learner = setup.learner(stage, member)
+    if config.learner.restart == "finetune" and stage > 0:
+        before = folder.progress(stage - 1)["fit" if member == 0 else f"fit-{member}"]
+        _load(learner, folder.path / before["checkpoint"])
+    loop.member = data.member = member
+    data.train_rows = None
+    if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
+        rng = random_stream(config.seed, stage, f"bootstrap {member}")
+        data.train_rows = rng.choice(loop.pool.trainable, len(loop.pool.trainable), replace=True)
+    data.unlabelled_batch = config.loader.batch_size if learner.wants_unlabelled else None
+    monitor, mode = learner.monitor
+    place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
+    best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
+    last = ModelCheckpoint(place, "last", enable_version_counter=False)
+    trainer = setup.trainer(folder, loggers, stage, loop, best, last)
+    unfinished = place / "last.ckpt"
+    begin = time.perf_counter()
+    trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    checkpoint = Path(best.best_model_path).resolve().relative_to(folder.path.resolve()).as_posix()
+    return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
+
+
+def _load(learner: pl.LightningModule, checkpoint: Path) -> None:
+    learner.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"])
 
 
 def stage_line(row: Mapping[str, Any], header: bool = False) -> str:

@@ -10,7 +10,8 @@ It needs nothing but the public API of Lightning: one fresh Trainer a stage, wit
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,10 +19,12 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning.accelerators import CPUAccelerator
+from torch import Tensor
 
 from al_lightning.pool import LabelPool, random_stream, torch_seed
 from al_lightning.strategies import choose
-from al_lightning.types import Candidates, Prediction, Query, Strategy
+from al_lightning.types import IGNORE, Candidates, Prediction, Pseudo, Query, Strategy
+from al_lightning.uncertainty import entropy
 
 
 class Reveals(Protocol):
@@ -75,11 +78,14 @@ class ActiveLearningLoop(pl.Callback):
         self.pool, self.strategy, self.oracle = pool, strategy, oracle
         self.per_stage, self.seed = per_stage, seed
         self.stage = 0
+        self.member = 0
+        """Which learner of a committee trains now; its random stream is its own."""
         self.seconds = {"score": 0.0, "select": 0.0}
         """Wall time of the last `acquire`."""
         self._rows: list[NDArray[np.int64]] = []
         self._values: dict[str, list[NDArray[Any]]] = {}
-        self._scoring = False
+        self._reduce: Callable[[Prediction], dict[str, Tensor]] | None = None
+        """What `on_predict_batch_end` keeps of a batch; None outside our own predictions."""
 
     def start(self, initial: int) -> Query:
         """Draw the initial labelled images, the same for every strategy under one seed.
@@ -107,7 +113,9 @@ class ActiveLearningLoop(pl.Callback):
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
         """
         query = self.select(trainer, learner, datamodule, ckpt_path)
+        pseudo = self._pseudo_label(query, trainer, learner, datamodule)
         self._commit(query, self.stage + 1)
+        self.pool.pseudo = pseudo
         self.stage += 1
         return query
 
@@ -149,14 +157,8 @@ class ActiveLearningLoop(pl.Callback):
             return {}
         if ckpt_path == "best" and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
             ckpt_path = None
-        self._rows, self._values, self._scoring = [], {}, True
         torch.manual_seed(torch_seed(self.seed, self.stage, "score"))
-        try:
-            trainer.predict(learner, datamodule=datamodule, return_predictions=False, ckpt_path=ckpt_path)
-        finally:
-            self._scoring = False
-        if not self._rows:
-            raise ValueError("acquire: the Trainer does not hold this ActiveLearningLoop; pass callbacks=[loop]")
+        self._predict(self.strategy.measure, trainer, learner, datamodule, ckpt_path)
         rows = np.concatenate(self._rows)
         order = np.argsort(rows, kind="stable")
         if not np.array_equal(rows[order], self.pool.rows):
@@ -166,9 +168,56 @@ class ActiveLearningLoop(pl.Callback):
             )
         return {name: np.concatenate(parts)[order] for name, parts in self._values.items()}
 
+    def _predict(
+        self,
+        reduce: Callable[[Prediction], dict[str, Tensor]],
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None,
+    ) -> None:
+        self._rows, self._values, self._reduce = [], {}, reduce
+        try:
+            trainer.predict(learner, datamodule=datamodule, return_predictions=False, ckpt_path=ckpt_path)
+        finally:
+            self._reduce = None
+        if not self._rows:
+            raise ValueError("acquire: the Trainer does not hold this ActiveLearningLoop; pass callbacks=[loop]")
+
+    def _pseudo_label(
+        self, query: Query, trainer: pl.Trainer, learner: pl.LightningModule, datamodule: pl.LightningDataModule
+    ) -> dict[int, str]:
+        """Write the targets that `query.pseudo` asks for; row -> file."""
+        wanted = query.pseudo
+        if wanted is None or len(wanted.rows) == 0:
+            return {}
+        if not hasattr(datamodule, "predict_rows"):
+            raise ValueError(
+                f"{type(self.strategy).__name__} asks for pseudo-labels, which need a datamodule whose predict_rows "
+                "says what predict_dataloader yields, such as PoolDataModule"
+            )
+        folder = Path(trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
+
+        def write(prediction: Prediction) -> dict[str, Tensor]:
+            targets = pseudo_targets(prediction, wanted)
+            for row, target in zip(prediction.rows.tolist(), targets.cpu().numpy(), strict=True):
+                np.save(files[row], target)
+            return {}
+
+        before, datamodule.predict_rows = datamodule.predict_rows, wanted.rows
+        try:
+            self._predict(write, trainer, learner, datamodule, None)
+        finally:
+            datamodule.predict_rows = before
+        return files
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Seed torch for each epoch, so that a stage that is resumed in the middle ends as if never stopped."""
-        seed = torch_seed(self.seed, self.stage, f"epoch {trainer.current_epoch} rank {trainer.global_rank}")
+        seed = torch_seed(
+            self.seed, self.stage, f"epoch {trainer.current_epoch} rank {trainer.global_rank} of {self.member}"
+        )
         torch.manual_seed(seed)
 
     def on_predict_batch_end(
@@ -181,7 +230,7 @@ class ActiveLearningLoop(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Reduce the batch on its device and keep only a few numbers an image."""
-        if not self._scoring:
+        if self._reduce is None:
             return
         if not isinstance(outputs, Prediction):
             raise ValueError(
@@ -189,12 +238,12 @@ class ActiveLearningLoop(pl.Callback):
                 "expected al_lightning.types.Prediction"
             )
         self._rows.append(outputs.rows.cpu().numpy())
-        for name, value in self.strategy.measure(outputs).items():
+        for name, value in self._reduce(outputs).items():
             self._values.setdefault(name, []).append(value.detach().cpu().numpy())
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the shares of all ranks, before Lightning tears the process group's strategy down."""
-        if not self._scoring or trainer.world_size == 1:
+        if self._reduce is None or trainer.world_size == 1:
             return
         mine = (self._rows, self._values)
         shares: list[Any] = [None] * trainer.world_size
@@ -206,6 +255,25 @@ class ActiveLearningLoop(pl.Callback):
     def _commit(self, query: Query, stage: int) -> None:
         targets: Mapping[int, str] = self.oracle.reveal(query) if self.oracle is not None else {}
         self.pool.commit(query, stage, targets)
+
+
+def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
+    """Targets (B, H, W) that a learner gives itself: float32 foreground probability, or uint8 classes.
+
+    Raises:
+        ValueError: soft targets of more than two classes, or a learner without probabilities.
+    """
+    p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic
+    if p is None:
+        raise ValueError("pseudo-labels need a learner that provides 'probabilities'")
+    if wanted.kind == "soft":
+        if p.shape[1] != 2:
+            raise ValueError(f"soft pseudo-labels are for 2 classes, not {p.shape[1]}; use hard ones")
+        return p[:, 1].float()
+    hard = p.argmax(1).to(torch.uint8)
+    if wanted.kind == "hard":
+        return hard
+    return torch.where(entropy(p.float()) <= wanted.threshold, hard, IGNORE)
 
 
 def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.types import Query, Rows
+
+PSEUDO = "pseudo"
+"""Source of targets that no oracle gave."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class LabelPool:
         self.rows: Rows = np.sort(np.asarray(rows, dtype=np.int64))
         self.ids = tuple(ids)
         self._labels: dict[int, Label] = {}
+        self.pseudo: dict[int, str] = {}
+        """row -> file of a target that the learner made for itself. These rows stay unlabelled: they can be
+        picked, cost nothing, and the next `commit` forgets them."""
         if len(np.unique(self.rows)) != len(self.rows):
             raise ValueError("pool: a row occurs twice")
 
@@ -62,6 +69,11 @@ class LabelPool:
         return rows
 
     @property
+    def trainable(self) -> Rows:
+        """Rows that have a label or a pseudo-label, ascending."""
+        return np.union1d(self.labelled, np.array(list(self.pseudo), dtype=np.int64))
+
+    @property
     def is_labelled(self) -> NDArray[np.bool_]:
         """(P,) mask over `rows`."""
         return np.isin(self.rows, self.labelled)
@@ -80,25 +92,22 @@ class LabelPool:
         if len(outside) or len(np.unique(query.rows)) != len(query):
             names = [self.ids[row] for row in outside[:3]]
             raise ValueError(f"commit: rows outside the unlabelled pool or repeated: {names}")
+        self.pseudo = {}
         for row, source, score in zip(query.rows.tolist(), query.source, query.score.tolist(), strict=True):
             value = None if math.isnan(score) else score
             self._labels[row] = Label(row, stage, source, value, (targets or {}).get(row))
 
-    def state(self) -> list[dict[str, Any]]:
-        """The labels as JSON, by id."""
-        return [
-            {
-                "id": self.ids[x.row],
-                "stage": x.stage,
-                "source": x.source,
-                "score": x.score,
-                "target": x.target,
-            }
+    def state(self, root: Path | None = None) -> list[dict[str, Any]]:
+        """The labels as JSON, by id; files below `root` are written relative to it."""
+        entries: list[dict[str, Any]] = [
+            {"id": self.ids[x.row], "stage": x.stage, "source": x.source, "score": x.score, "target": x.target}
             for x in self.labels
         ]
+        entries += [{"id": self.ids[row], "source": PSEUDO, "target": file} for row, file in self.pseudo.items()]
+        return [entry | {"target": _below(root, entry["target"])} for entry in entries]
 
-    def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
-        """Replace all labels by those of `state`.
+    def restore(self, state: Sequence[Mapping[str, Any]], root: Path | None = None) -> None:
+        """Replace all labels by those of `state`; relative files are looked for below `root`.
 
         Raises:
             ValueError: an id is not in this pool: the data have changed since the state was saved.
@@ -111,8 +120,21 @@ class LabelPool:
                 "the dataset or its protocol has changed since this run began; start a new run"
             )
         self._labels = {
-            row_of[e["id"]]: Label(row_of[e["id"]], e["stage"], e["source"], e["score"], e["target"]) for e in state
+            row_of[e["id"]]: Label(row_of[e["id"]], e["stage"], e["source"], e["score"], _at(root, e["target"]))
+            for e in state
+            if e["source"] != PSEUDO
         }
+        self.pseudo = {row_of[e["id"]]: str(_at(root, e["target"])) for e in state if e["source"] == PSEUDO}
+
+
+def _below(root: Path | None, file: str | None) -> str | None:
+    if root is None or file is None or not Path(file).is_relative_to(root.resolve()):
+        return file
+    return Path(file).relative_to(root.resolve()).as_posix()
+
+
+def _at(root: Path | None, file: str | None) -> str | None:
+    return file if root is None or file is None else str(root.resolve() / file)
 
 
 def random_stream(seed: int, stage: int, purpose: str) -> np.random.Generator:

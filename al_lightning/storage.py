@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+_REQUIRED = ("stage", "labelled", "test")
+
 
 def write_atomic(path: Path, text: str) -> None:
     """Write to a temporary name, fsync, rename: the file is the old one or the new one, never half of it."""
@@ -21,12 +23,35 @@ def write_atomic(path: Path, text: str) -> None:
     _sync_folder(path.parent)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Whole lines of a .jsonl file; a torn last line is left out."""
+def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of one stages.jsonl by ascending stage.
+
+    The last line may be torn (the process was killed while it wrote); it is then left out. No file is no rows.
+
+    Raises:
+        ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
+    """
     if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line.strip()]
+        return ()
+    lines = [(number, line) for number, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip()]
+    rows: dict[int, dict[str, Any]] = {}
+    for number, line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == lines[-1][0]:
+                break
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({error}); only the last line may be torn. "
+                "Delete that line, or resume from a copy of the run"
+            ) from error
+        missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in the row")
+        if row["stage"] in rows:
+            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the rows")
+        rows[row["stage"]] = row
+    return tuple(rows[stage] for stage in sorted(rows))
 
 
 class RunFolder:
@@ -61,7 +86,7 @@ class RunFolder:
         write_atomic(self._state(stage), json.dumps(progress, indent=1))
         return progress
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> tuple[dict[str, Any], ...]:
         """The rows of stages.jsonl."""
         return read_rows(self.stages)
 

@@ -109,3 +109,15 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if maps.shape[-2] >= size[0] and maps.shape[-1] >= size[1]:
         return torch.nn.functional.interpolate(maps, size=size, mode="area")
     return torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def class_features(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """F₁ and F₀ (B, D) of Huang et al. 2024: spatial means of ŷ_c⊙E, in float32.
+
+    Args:
+        probabilities: (B, C, H, W), resized to the map; class 0 is the background, all others foreground.
+        features: E (B, D, h, w), the deepest encoder map.
+    """
+    e = features.float().flatten(2)
+    background = resize(probabilities.float()[:, :1], (features.shape[-2], features.shape[-1])).flatten(2)
+    return ((1 - background) * e).mean(2), (background * e).mean(2)

@@ -28,11 +28,12 @@ from al_lightning.data.base import DataError, DenseDataset, read_rgb
 from al_lightning.data.cache import Cache
 from al_lightning.data.camvid import camvid
 from al_lightning.data.cityscapes import bdd100k, cityscapes
-from al_lightning.data.clinicdb import check_tiffs, clinicdb, cut_sequences
+from al_lightning.data.clinicdb import check_tiffs, clinicdb, cut_sequences, sequences_of
 from al_lightning.data.depth import colonoscopy_depth
 from al_lightning.data.folder import folder
 from al_lightning.data.glas import decode_objects, glas
 from al_lightning.data.isic import isic2017
+from al_lightning.data.splits import draw_groups, split_groups
 
 LOADERS = {
     "clinicdb": clinicdb,
@@ -81,6 +82,30 @@ def test_every_option_is_of_a_type_that_the_configuration_knows_and_is_documente
     assert {"root", "size", "evaluate_at"} <= set(options)
     text = inspect.getdoc(LOADERS[name])
     assert [option for option in options if option not in text] == []
+
+
+def test_groups_are_drawn_whole_near_the_wanted_number_and_some_are_left():
+    rng = np.random.default_rng(3)
+    groups = [f"g{i}" for i, n in enumerate(rng.integers(1, 9, 40)) for _ in range(n)]
+    sizes = {g: groups.count(g) for g in groups}
+    for count in (1, 7, 60, 10_000):
+        drawn = draw_groups(groups, count, rng, "here", spare=2)
+        taken = {g for g, d in zip(groups, drawn, strict=True) if d}
+        assert drawn.sum() == sum(sizes[g] for g in taken)
+        assert len(taken) <= len(sizes) - 2
+        assert abs(drawn.sum() - count) <= 4 or count == 10_000
+    pool, validation, test = split_groups(range(100), 10, 20, "here")
+    assert sorted([*pool, *validation, *test]) == [*range(100)]
+    assert (len(validation), len(test)) == (10, 20)
+    assert not np.array_equal(test, split_groups(range(100), 10, 20, "here", stream=1)[2])
+    with pytest.raises(DataError, match=r"here: 4 images in 2 groups .*at least 3"):
+        split_groups(["a", "a", "b", "b"], 1, 1, "here")
+
+
+def test_clinicdb_table_of_sequences():
+    frames = [str(n) for n in range(1, 613)]
+    numbers = sequences_of([Path(name) for name in frames], frames, "table")
+    assert numbers == [sequence(name) + 1 for name in frames]
 
 
 def test_clinicdb_paper_draws_frames_and_clean_draws_sequences(clinic):
@@ -366,6 +391,7 @@ TREES: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("name", TREES)
 def test_what_is_missing_or_wrong_is_named_with_a_remedy(name, tmp_path):
     write, options, needed = TREES[name]

@@ -250,4 +250,4 @@ def test_interrupt_leaves_a_resumable_run(tiny, write_config):
     assert process.returncode != 0
     assert b"Traceback" not in errors
     assert place.exists()
-    assert RunFolder(place.parents[2]).rows() == []
+    assert RunFolder(place.parents[2]).rows() == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,13 @@ from PIL import Image
 
 from al_lightning.data import render
 from al_lightning.data.render import MODES, Polyp, SequenceParameters, draw_sequence, render_dataset, render_frame
+from al_lightning.data.render.dataset import _plan
+from al_lightning.data.render.draw import _draw
+from al_lightning.data.render.field import build_scene
 
-SIZES: dict[str, Any] = {"pool": 5, "validation": 3, "test": 4, "size": 32, "frames_per_sequence": 3}
+# Two, one and one sequences; the second of the pool is cut short, and the fourth starts over with folder T1.
+SIZES: dict[str, Any] = {"pool": 3, "validation": 2, "test": 2, "size": 24, "frames_per_sequence": 2}
+THREE: dict[str, Any] = {"pool": 3, "validation": 0, "test": 0, "size": 8, "frames_per_sequence": 1}
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -25,7 +31,9 @@ def tree(root: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("render") / "set"
-    render_dataset(root, **SIZES, seed=3, workers=1)
+    seen: list[int] = []
+    render_dataset(root, **SIZES, seed=3, workers=1, progress=seen.append)
+    assert seen == [2, 3, 5, 7]
     return root
 
 
@@ -33,7 +41,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames() -> dict[tuple[int, int], render.Frame]:
     """Eight sequences of the common look, three neighbouring frames each."""
     sequences = [draw_sequence(np.random.default_rng([8, k])) for k in range(8)]
-    return {(k, n): render_frame(s, n / 7, 48) for k, s in enumerate(sequences) for n in range(3)}
+    return {(k, n): render_frame(s, n / 7, 32) for k, s in enumerate(sequences) for n in range(3)}
 
 
 def pinhole(sequence: SequenceParameters, t: float, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,21 +84,22 @@ def test_depth_in_a_plain_tube_is_that_of_ray_and_cylinder(size: int) -> None:
 def test_depth_and_mask_of_a_drawn_scene_are_those_of_a_dense_search(mode: str) -> None:
     size = 24
     sequence = draw_sequence(np.random.default_rng(21), mode)
-    scene = render._Scene(sequence, render.build_surface(sequence))
+    scene = build_scene(sequence)
     origin, rays = pinhole(sequence, 0.5, size)
-    # Walk every ray in small steps from the far end: what is written last is the nearest crossing. Folds that
-    # hide a polyp are in this search by themselves.
-    hit = np.full((size, size), np.inf)
-    is_polyp = np.zeros((size, size), dtype=bool)
-    for depth in np.linspace(0.02, 8, 1200)[::-1]:
-        points = (origin + depth * rays).reshape(-1, 3).T.astype(np.float32)
-        gap, polyp = scene.parts(points)
-        assert polyp is not None
-        inside = (scene.field(points) < 0).reshape(size, size)
-        hit[inside] = depth
-        is_polyp[inside] = (polyp < gap).reshape(size, size)[inside]
+    # Small steps along every ray; the first that lies inside is the hit. Folds that hide a polyp are in this
+    # search by themselves.
+    depths = np.linspace(0.02, 8, 1200, dtype=np.float32)
+
+    def points(depth: np.ndarray) -> np.ndarray:
+        return (origin + depth[..., None] * rays).reshape(-1, 3).T.astype(np.float32)
+
+    inside = [scene.field(points(some[:, None, None])) < 0 for some in np.split(depths, 24)]
+    inside = np.concatenate(inside).reshape(len(depths), size, size)
+    hit = depths[inside.argmax(0)]
+    gap, polyp = scene.parts(points(hit))
+    is_polyp = (polyp < gap).reshape(size, size)
     frame = render_frame(sequence, 0.5, size)
-    known = np.isfinite(hit) & (frame.depth > 0)
+    known = inside.any(0) & (frame.depth > 0)
     assert known.mean() > 0.4
     error = np.abs(frame.depth - hit)[known]
     assert np.median(error) < 0.01
@@ -119,9 +128,9 @@ def test_mask_is_where_the_polyp_stands_before_the_wall() -> None:
 
 def test_frames_are_plausible(frames: dict[tuple[int, int], render.Frame]) -> None:
     for frame in frames.values():
-        assert frame.rgb.shape == (48, 48, 3)
+        assert frame.rgb.shape == (32, 32, 3)
         assert frame.rgb.dtype == np.uint8
-        assert frame.mask.shape == frame.depth.shape == (48, 48)
+        assert frame.mask.shape == frame.depth.shape == (32, 32)
         assert frame.mask.dtype == bool
         assert frame.depth.dtype == np.float32
         assert np.isfinite(frame.depth).all()
@@ -174,14 +183,14 @@ def test_neighbours_are_alike_and_sequences_are_not(frames: dict[tuple[int, int]
     assert np.median(within) < 0.5 * np.median(across)
 
 
-def test_modes_differ_as_named() -> None:
-    looks = {mode: [render._draw(np.random.default_rng([4, k]), mode) for k in range(3)] for mode in MODES}
+def test_modes_differ_as_named(frames: dict[tuple[int, int], render.Frame]) -> None:
+    looks = {mode: [_draw(np.random.default_rng([8, k]), mode) for k in range(3)] for mode in MODES}
     assert all(not s.polyps for s in looks["none"])
     assert all(p.kind == "flat" and p.height < 0.35 * p.radius for s in looks["flat"] for p in s.polyps)
     assert all(p.radius < 0.3 for s in looks["tiny"] for p in s.polyps)
     assert all(s.soil > 0 for s in looks["soiled"])
-    bright = {m: np.mean([render_frame(s, 0.5, 24).rgb.mean() for s in looks[m][:2]]) for m in ("common", "dark")}
-    assert bright["dark"] < 0.7 * bright["common"]
+    for k, dark in enumerate(looks["dark"][:2]):  # the same scene as that of the common look, with less light
+        assert render_frame(dark, 0.0, 32).rgb.mean() < 0.7 * frames[k, 0].rgb.mean()
     red, green, _ = render_frame(looks["narrow-band"][0], 0.5, 24).rgb.reshape(-1, 3).mean(0)
     assert red < 1.15 * green
     with pytest.raises(ValueError, match="mode is 'flta'"):
@@ -193,32 +202,30 @@ def test_same_seed_same_bytes_in_one_process_or_two(rendered: Path, tmp_path: Pa
     assert tree(tmp_path / "again") == tree(rendered)
 
 
-def test_another_seed_gives_other_pictures_and_progress_counts_them(rendered: Path, tmp_path: Path) -> None:
-    seen: list[int] = []
-    render_dataset(tmp_path / "other", **SIZES, seed=4, workers=1, progress=seen.append)
-    assert seen == [3, 5, 8, 11, 12]
-    mine, other = tree(rendered), tree(tmp_path / "other")
-    assert mine.keys() == other.keys()
-    pictures = [name for name in mine if "images" in name]
-    assert all(mine[name] != other[name] for name in pictures)
+def test_another_seed_gives_other_pictures(rendered: Path, tmp_path: Path) -> None:
+    render_dataset(tmp_path / "pool", **(SIZES | {"validation": 0, "test": 0}), seed=4, workers=1)
+    mine, other = tree(rendered / "Kvasir-SEG" / "images"), tree(tmp_path / "pool" / "Kvasir-SEG" / "images")
+    assert sorted(other) == ["s000f00.jpg", "s000f01.jpg", "s001f00.jpg"]
+    assert all(mine[name] != picture for name, picture in other.items())
+    assert len({*mine.values(), *other.values()}) == len(mine) + len(other)
 
 
 def test_layout_and_manifest(rendered: Path) -> None:
     manifest = json.loads((rendered / "manifest.json").read_text())
     entries = manifest["frames"]
-    assert manifest["counts"] == {"pool": 5, "validation": 3, "test": 4}
-    assert (manifest["seed"], manifest["size"], manifest["renderer"]) == (3, 32, render.RENDERER)
+    assert manifest["counts"] == {"pool": 3, "validation": 2, "test": 2}
+    assert (manifest["seed"], manifest["size"], manifest["renderer"]) == (3, 24, render.RENDERER)
     of = {split: {i for i, e in entries.items() if e["split"] == split} for split in manifest["counts"]}
     assert {split: len(ids) for split, ids in of.items()} == manifest["counts"]
     sequences = [{entries[i]["sequence"] for i in ids} for ids in of.values()]
-    assert sum(map(len, sequences)) == len(set().union(*sequences)) == 2 + 1 + 2
+    assert sum(map(len, sequences)) == len(set().union(*sequences)) == 2 + 1 + 1
     for folder, ids in (
         ("Kvasir-SEG", of["pool"] | of["validation"]),
         ("sessile-main-Kvasir-SEG", of["test"]),
     ):
         for part in ("images", "masks"):
             assert {p.name for p in (rendered / folder / part).iterdir()} == {f"{i}.jpg" for i in ids}
-    assert "s000f02" in entries
+    assert "s000f01" in entries
     boxes = json.loads((rendered / "Kvasir-SEG" / "kavsir_bboxes.json").read_text())
     assert set(boxes) == of["pool"] | of["validation"]
     for name, entry in entries.items():
@@ -227,7 +234,7 @@ def test_layout_and_manifest(rendered: Path) -> None:
         assert mask.mean() == pytest.approx(entry["polyp_share"], abs=1e-6)
         if name in boxes:
             covered = np.zeros_like(mask)
-            assert boxes[name]["height"] == boxes[name]["width"] == 32
+            assert boxes[name]["height"] == boxes[name]["width"] == 24
             for box in boxes[name]["bbox"]:
                 assert box["label"] == "polyp"
                 covered[box["ymin"] : box["ymax"], box["xmin"] : box["xmax"]] = True
@@ -253,7 +260,7 @@ def test_depth_layout(rendered: Path) -> None:
     # The stored depth is what the renderer says, to half a grey level (20 cm / 255 / 2).
     name, entry = next(iter(entries.items()))
     sequence = draw_sequence(np.random.default_rng([3, 1, 0]), entry["mode"])
-    frame = render_frame(sequence, int(name[-2:]) / 2, 32)
+    frame = render_frame(sequence, int(name[-2:]), 24)
     with Image.open(folder / entry["depth_frame"].replace("FrameBuffer", "Depth")) as image:
         assert image.mode == "L"
         stored = np.asarray(image, dtype=float) * 20 / 255
@@ -267,23 +274,27 @@ def test_an_interrupted_render_leaves_nothing(tmp_path: Path, workers: int) -> N
     def stop(done: int) -> None:
         raise KeyboardInterrupt
 
+    before = set(multiprocessing.active_children())
     with pytest.raises(KeyboardInterrupt):
-        render_dataset(tmp_path / "set", **SIZES, workers=workers, progress=stop)
+        render_dataset(tmp_path / "set", **THREE, workers=workers, progress=stop)
     assert list(tmp_path.iterdir()) == []
+    assert set(multiprocessing.active_children()) <= before
 
 
-def test_two_processes_may_render_the_same_set(rendered: Path, tmp_path: Path) -> None:
+def test_two_processes_may_render_the_same_set(tmp_path: Path) -> None:
+    one = THREE | {"pool": 1}
+    render_dataset(tmp_path / "first", **one, workers=1)
+
     def other_process(done: int) -> None:
-        if not (tmp_path / "set").exists():
-            shutil.copytree(rendered, tmp_path / "set")
+        shutil.copytree(tmp_path / "first", tmp_path / "set")
 
-    render_dataset(tmp_path / "set", **SIZES, seed=3, workers=1, progress=other_process)
-    assert tree(tmp_path / "set") == tree(rendered)
-    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+    render_dataset(tmp_path / "set", **one, workers=1, progress=other_process)
+    assert tree(tmp_path / "set") == tree(tmp_path / "first")
+    assert {p.name for p in tmp_path.iterdir()} == {"first", "set"}
 
 
 def test_each_split_has_its_share_of_the_rare_looks() -> None:
-    jobs = render._plan(0, 8, {"pool": 800, "validation": 80, "test": 320})
+    jobs = _plan(0, 8, {"pool": 800, "validation": 80, "test": 320})
     for split, total in (("pool", 100), ("test", 40)):
         looks = [job.mode for job in jobs if job.split == split]
         assert len(looks) == total
@@ -294,7 +305,7 @@ def test_each_split_has_its_share_of_the_rare_looks() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pool": -1}, "-1, 3, 4"),
+        ({"pool": -1}, "-1, 2, 2"),
         ({"size": 4}, "size is 4"),
         ({"frames_per_sequence": 0}, "frames_per_sequence is 0"),
         ({"workers": 0}, "workers is 0"),

@@ -22,22 +22,22 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_torn_last_line_is_dropped_and_overwritten(tmp_path):
     folder = RunFolder(tmp_path)
-    rows = [{"stage": i, "labelled": 10 * i, "selected": [{"id": "é", "score": 0.1 + i}]} for i in range(3)]
+    rows = [{"stage": i, "labelled": 10 * i, "test": {}, "selected": [{"id": "é", "score": 0.1 + i}]} for i in range(3)]
     for row in rows[:2]:
         folder.append_row(row)
     whole = folder.stages.read_bytes()
     for cut in range(1, 12):
         folder.stages.write_bytes(whole + json.dumps(rows[2]).encode()[:cut])
-        assert read_rows(folder.stages) == rows[:2]
+        assert read_rows(folder.stages) == tuple(rows[:2])
         folder.append_row(rows[2])
-        assert read_rows(folder.stages) == rows
+        assert read_rows(folder.stages) == tuple(rows)
         folder.stages.write_bytes(whole)
 
 
 def test_a_row_is_appended_once(tmp_path):
     folder = RunFolder(tmp_path)
     for _ in range(2):
-        folder.append_row({"stage": 0})
+        folder.append_row({"stage": 0, "labelled": 1, "test": {}})
     assert len(folder.rows()) == 1
 
 

@@ -168,7 +168,10 @@ def test_robust_core_set_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(robust, "MAX_PAIRS", 20)
     with pytest.warns(UserWarning, match="robust-coreset.*more than 20 pairs"):
         large = RobustCoreset().select(candidates, 5, RNG(0))
-    for query in (late, large):
+    monkeypatch.setattr(robust, "MAX_POINTS", 38)
+    with pytest.warns(UserWarning, match="robust-coreset.*39 unlabelled images"):
+        vast = RobustCoreset().select(candidates, 5, RNG(0))
+    for query in (late, large, vast):
         np.testing.assert_array_equal(query.rows, greedy)
         assert set(query.source) == {"k-center (greedy fallback)"}
 

@@ -113,6 +113,9 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
     def decode(file: Path) -> NDArray[Any]:
         with Image.open(file) as image:
+            if image.mode.startswith(("I", "F")):
+                # Pillow clips these to 255 where it converts them: nearly white pictures, without a word.
+                raise DataError(f"{file}: has more than 8 bits a channel ({image.mode}); save it as 8-bit")
             return np.asarray(image.convert("RGB"))
 
     return decoded(path, decode)
@@ -132,6 +135,8 @@ def native_size(path: Path) -> tuple[int, int]:
 def binary_mask(path: Path) -> NDArray[np.uint8]:
     """Grey levels above 127 are foreground (1): published masks are often JPEG, hence not just 0 and 255."""
     with Image.open(path) as image:
+        if image.mode.startswith(("I", "F")):
+            raise DataError(f"{path}: has more than 8 bits a channel ({image.mode}); save it as 8-bit")
         return (np.asarray(image.convert("L")) > 127).astype(np.uint8)
 
 

@@ -55,6 +55,8 @@ class Cache:
         self.mode = mode
         self._targets: dict[int, NDArray[Any]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
+        self.pseudo: dict[int, NDArray[Any]] = {}
+        """row -> (H, W) target that the learner made for itself; stands in for the hidden one."""
         self._images: NDArray[np.uint8] | None = None
         if mode == "memory":
             self._images = self._decode_all()
@@ -68,8 +70,12 @@ class Cache:
         return np.stack([self._decode(int(row)) for row in rows])
 
     def targets(self, rows: Rows) -> NDArray[Any]:
-        """rows (n,) -> (n, H, W); each must have been passed to `reveal_targets`."""
-        return np.stack([self._targets[int(row)] for row in rows])
+        """rows (n,) -> (n, H, W), or (n, 1, H, W) for depth; each row is in `pseudo` or was revealed.
+
+        With a soft pseudo target among them all are float32.
+        """
+        stacked = np.stack([self.pseudo[row] if row in self.pseudo else self._targets[row] for row in rows.tolist()])
+        return stacked[:, None] if self.dataset.task.kind == "depth" else stacked
 
     def native_targets(self, rows: Rows) -> list[NDArray[Any]]:
         """rows (n,) -> n targets at their own size."""

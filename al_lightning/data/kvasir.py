@@ -17,6 +17,7 @@ from al_lightning.data.base import (
     two_numbers,
 )
 from al_lightning.data.download import download as fetch
+from al_lightning.data.splits import SPLIT_SEED
 from al_lightning.types import Rows, Task
 
 PARTS = ("images", "masks")
@@ -24,8 +25,6 @@ URL = "https://datasets.simula.no/downloads/kvasir-seg.zip"
 URL_SESSILE = "https://datasets.simula.no/downloads/kvasir-sessile.zip"
 DIGEST = "8ebef7947f52ca309c2d5586f0dc8a14906c4fafc3183afeded6832df7e9344e"
 DIGEST_SESSILE = "667f566d9ac4f75c280d5d57b91d79cf10479868767f7ca301763778d6235c06"
-SPLIT_SEED = 2021
-"""Draws the validation names, whatever the seed of the experiment: one split for everybody."""
 
 
 def kvasir(

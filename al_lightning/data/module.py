@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision import tv_tensors
@@ -33,8 +34,7 @@ class _Rows(Dataset[Batch]):
             "image": torch.from_numpy(np.ascontiguousarray(self.cache.images(index))),
         }
         if self.target == "resized":
-            target = torch.from_numpy(self.cache.targets(index))
-            batch["target"] = target[:, None] if target.is_floating_point() else target
+            batch["target"] = torch.from_numpy(self.cache.targets(index))
         elif self.target == "native":
             batch["native"] = [torch.from_numpy(t) for t in self.cache.native_targets(index)]
         return batch
@@ -105,8 +105,12 @@ class PoolDataModule(pl.LightningDataModule):
         self.batch_size, self.workers, self.augment = batch_size, workers, augment
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
         self.stage = 0
+        self.member = 0
+        """Which learner of a committee trains; members see different orders."""
+        self.unlabelled_batch: int | None = None
+        """Batch size of unlabelled images beside the labelled ones; an epoch is then one pass over these."""
         self.train_rows: Rows | None = None
-        """Rows to train on instead of all that is labelled, repeats allowed (a committee's bootstrap)."""
+        """Rows to train on instead of all that has a label, repeats allowed (a committee's bootstrap)."""
         self.predict_rows: Rows | None = None
         """Rows to score instead of the whole pool."""
 
@@ -115,13 +119,22 @@ class PoolDataModule(pl.LightningDataModule):
         if stage == "fit":
             labelled = self.pool.labelled.tolist()
             self.cache.reveal_targets(labelled, {row: self.pool.target(row) for row in labelled})
+            self.cache.pseudo = {row: np.load(file) for row, file in self.pool.pseudo.items()}
+        if stage in ("fit", "validate"):
             self.cache.reveal_targets(self.dataset.validation.tolist())
-        elif stage == "test" and self.dataset.evaluate_at == "resized":
+        if stage == "test" and self.dataset.evaluate_at == "resized":
             self.cache.reveal_targets(self.dataset.test.tolist())
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        rows = self.pool.labelled if self.train_rows is None else self.train_rows
-        return self._loader(rows, "resized", shuffle=True)
+    def train_dataloader(self) -> DataLoader[Batch] | CombinedLoader:
+        """Labelled images, pseudo-labelled ones among them; with `unlabelled_batch` a CombinedLoader of
+        {"labelled", "unlabelled"}, the shorter one cycled."""
+        rows = self.pool.trainable if self.train_rows is None else self.train_rows
+        loader = self._loader(rows, "resized", "labelled")
+        unlabelled = np.setdiff1d(self.pool.rows, self.pool.trainable)
+        if self.unlabelled_batch is None or len(unlabelled) == 0:
+            return loader
+        other = self._loader(unlabelled, "none", "unlabelled", self.unlabelled_batch)
+        return CombinedLoader({"labelled": loader, "unlabelled": other}, "max_size_cycle")
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._loader(self.dataset.validation, "resized")
@@ -133,25 +146,35 @@ class PoolDataModule(pl.LightningDataModule):
         rows = self.pool.rows if self.predict_rows is None else self.predict_rows
         return self._loader(rows, "none")
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment training batches on their device."""
         trainer = self.trainer
-        if self.augment == "flips" and trainer is not None and trainer.training and "target" in batch:
-            batch = batch.copy()
-            batch["image"], batch["target"] = flips(batch["image"], batch["target"])
+        if self.augment == "none" or trainer is None or not trainer.training:
+            return batch
+        for part in [batch] if "image" in batch else batch.values():
+            if "target" in part:
+                part["image"], part["target"] = flips(part["image"], part["target"])
         return batch
 
     def _loader(
-        self, rows: Rows, target: Literal["none", "resized", "native"], shuffle: bool = False
+        self,
+        rows: Rows,
+        target: Literal["none", "resized", "native"],
+        shuffle: str | None = None,
+        batch_size: int | None = None,
     ) -> DataLoader[Batch]:
+        """A loader over rows in order, or shuffled by the stream named `shuffle`."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
-        sampler = RowSampler(rows, rank, world, torch_seed(self.seed, self.stage, "shuffle") if shuffle else None)
+        seed = torch_seed(self.seed, self.stage, f"shuffle {shuffle} {self.member}") if shuffle else None
+        sampler = RowSampler(rows, rank, world, seed)
+        size = batch_size or self.batch_size
         # Batch normalisation cannot train on a single value a channel, which a 1 x 1 bottleneck makes of
         # a batch of one image.
-        lonely = shuffle and len(sampler) > self.batch_size and len(sampler) % self.batch_size == 1
+        lonely = seed is not None and len(sampler) > size and len(sampler) % size == 1
         return DataLoader(
             dataset=_Rows(self.cache, target),
-            batch_size=self.batch_size,
+            batch_size=size,
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=_as_it_is,

@@ -41,8 +41,8 @@ def draw_groups(
 ) -> NDArray[np.bool_]:
     """A mask (n,) of about `count` rows in whole groups: at least one group, and `spare` groups are left.
 
-    Groups come in random order; each is taken if that brings the number of rows nearer to `count`. Groups of
-    one row each give exactly `count`.
+    Groups come in random order; each is taken unless the number of rows is then farther from `count`. Groups
+    of one row each give exactly `count`.
 
     Raises:
         DataError: there are not enough groups; `what` names the data.
@@ -60,7 +60,7 @@ def draw_groups(
     taken: list[int] = []
     total = 0
     for group in order:
-        if len(taken) < len(sizes) - spare and abs(total + sizes[group] - count) < abs(total - count):
+        if len(taken) < len(sizes) - spare and abs(total + sizes[group] - count) <= abs(total - count):
             taken.append(int(group))
             total += int(sizes[group])
     if not taken:

@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 
+from al_lightning.learners.committee import Committee
 from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.published import deeplabv3plus, drn_d_22, fcn8s, segnet, smp_learner, suggestive_fcn
 from al_lightning.learners.unet import unet
 
 LEARNERS: dict[str, Callable[..., DenseLearner]] = {
+    "deeplabv3plus": deeplabv3plus,
+    "drn-d-22": drn_d_22,
+    "fcn8s": fcn8s,
+    "segnet": segnet,
+    "smp": smp_learner,
+    "suggestive-fcn": suggestive_fcn,
     "unet": unet,
 }
 """name -> what builds it; the parameters are the options of the YAML."""
 
-__all__ = ["LEARNERS", "DenseLearner"]
+__all__ = ["LEARNERS", "Committee", "DenseLearner"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from dataclasses import dataclass
+from typing import Literal, cast
 
 import pytorch_lightning as pl
 import torch
@@ -14,17 +15,17 @@ from torchvision.transforms import v2
 from al_lightning.metrics import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
 from al_lightning.networks import Network
 from al_lightning.types import IGNORE, Batch, Passes, Prediction, Task
+from al_lightning.uncertainty import class_features
 
 
 def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy + Dice over valid pixels, equal weights: logits (B, K, H, W), target (B, H, W) -> scalar.
 
     K = 1 is a sigmoid head (BCE), K > 1 a softmax. Dice: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1) per image and
-    foreground class, then the mean (METHODS §10b). A floating target is a soft foreground probability. Pixels
-    of `IGNORE` count in neither; a batch without a valid pixel gives 0, with a gradient of 0.
+    foreground class, then the mean (METHODS §10b). A floating target is a soft foreground probability, for
+    K = 1. Pixels of `IGNORE` count in neither; a batch without a valid pixel gives 0, with a gradient of 0.
     """
-    soft = target.is_floating_point()
-    valid = torch.ones_like(target, dtype=torch.bool) if soft else target != IGNORE
+    valid = target != IGNORE
     weight = valid.to(logits.dtype)
     total = weight.sum().clamp_min(1)
     if logits.shape[1] == 1:
@@ -43,9 +44,49 @@ def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
     return (pixel * weight).sum() / total + dice
 
 
+def batch_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 − (2 Σ p y + 1) / (Σ p + Σ y + 1), sums over all valid pixels of the batch (Gorriz et al. 2017).
+
+    Foreground of C > 2 classes is everything but class 0.
+    """
+    weight = (target != IGNORE).to(logits.dtype)
+    p = logits[:, 0].sigmoid() if logits.shape[1] == 1 else 1 - logits.softmax(1)[:, 0]
+    truth = target if target.is_floating_point() else target > 0
+    p, y = p * weight, truth.to(logits.dtype) * weight
+    loss: Tensor = 1 - (2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)
+    return loss
+
+
 def depth_loss(output: Tensor, target: Tensor, maximum: float) -> Tensor:
     """Mean absolute error in shares of `maximum`: output (B, 1, H, W), target (B, 1, H, W) in cm."""
     return F.l1_loss(output, target / maximum)
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Feature-discrepancy loss of Huang et al. 2024 on unlabelled images: mean of max(0, cos(F₁, F₀) − δ).
+
+    weight: λ_c. delta: δ. detach_mask: no gradient through the predicted masks. An image with a norm of F_c below
+    1e-6 gives 0.
+    """
+
+    weight: float = 0.1
+    delta: float = 0.2
+    detach_mask: bool = False
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0 or not -1 <= self.delta < 1:
+            raise ValueError(
+                f"discrepancy weight={self.weight}, delta={self.delta}: expected a weight above 0 and a cosine below 1"
+            )
+
+    def __call__(self, p: Tensor, features: Tensor) -> Tensor:
+        """Probabilities (B, C, H, W) and the deepest map (B, D, h, w) -> scalar."""
+        foreground, background = class_features(p.detach() if self.detach_mask else p, features)
+        found = (foreground.norm(dim=1) >= 1e-6) & (background.norm(dim=1) >= 1e-6)
+        cosine = F.cosine_similarity(foreground, background, dim=1, eps=1e-8)
+        loss: Tensor = (F.relu(cosine - self.delta) * found).mean()
+        return loss
 
 
 class DenseLearner(pl.LightningModule):
@@ -57,9 +98,14 @@ class DenseLearner(pl.LightningModule):
         lr, betas, weight_decay: of Adam.
         mean, std: of the input's channels after scaling to [0, 1].
         mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on.
+        discrepancy: weight λ of the feature-discrepancy loss on unlabelled batches; 0 trains on labels alone.
+
+        objective: loss of segmentation: `segmentation_loss`, or `batch_dice_loss`.
+        grey: replace the three channels by their luminance.
 
     Raises:
-        ValueError: mc_passes > 1 although the network has no active dropout layer.
+        ValueError: mc_passes > 1 although the network has no active dropout layer, or discrepancy for a task
+            that is not segmentation.
     """
 
     def __init__(
@@ -72,13 +118,23 @@ class DenseLearner(pl.LightningModule):
         mean: tuple[float, ...] = (0.5, 0.5, 0.5),
         std: tuple[float, ...] = (0.5, 0.5, 0.5),
         mc_passes: int = 1,
+        discrepancy: Discrepancy | None = None,
+        objective: Literal["bce-dice", "dice"] = "bce-dice",
+        grey: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.task = task
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.mc_passes = mc_passes
-        self.normalise = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+        self.discrepancy = discrepancy
+        if discrepancy is not None and task.kind != "segmentation":
+            raise ValueError(f"discrepancy: compares the features of classes, which a {task.kind} task has none of")
+        self.objective = objective
+        to_grey = [v2.Grayscale(3)] if grey else []
+        self.normalise = v2.Compose(
+            [*to_grey, v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+        )
         if mc_passes > 1 and not dropout_layers(network):
             raise ValueError(
                 f"mc_passes={mc_passes}: {type(network).__name__} has no dropout layer, so all passes would be "
@@ -95,6 +151,11 @@ class DenseLearner(pl.LightningModule):
         return frozenset(names)
 
     @property
+    def wants_unlabelled(self) -> bool:
+        """Whether `training_step` takes {"labelled": batch, "unlabelled": batch}."""
+        return self.discrepancy is not None
+
+    @property
     def monitor(self) -> tuple[str, str]:
         """Metric that chooses the best checkpoint, and "min" or "max"."""
         name, mode = PRIMARY[self.task.kind]
@@ -109,27 +170,36 @@ class DenseLearner(pl.LightningModule):
         """Loss of one batch."""
         if self.task.kind == "depth":
             return depth_loss(output, target, self.task.maximum)
-        return segmentation_loss(output, target)
+        return segmentation_loss(output, target) if self.objective == "bce-dice" else batch_dice_loss(output, target)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.loss(self(batch["image"]), batch["target"])
-        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(batch["rows"]))
+    def training_step(self, batch: Batch | dict[str, Batch], batch_idx: int) -> Tensor:
+        both = cast(dict[str, Batch], batch)
+        labelled = cast(Batch, both.get("labelled", batch))
+        loss = self.loss(self(labelled["image"]), labelled["target"])
+        size = len(labelled["rows"])
+        if self.discrepancy is not None:
+            network = cast(Network, self.network)
+            maps = network.encode(self.normalise(both["unlabelled"]["image"]))
+            term = self.discrepancy(probabilities(network.decode(maps).float()), maps[-1])
+            self.log("train/discrepancy", term, on_step=False, on_epoch=True, batch_size=size)
+            loss = loss + self.discrepancy.weight * term
+        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch["image"])
         loss = self.loss(output, batch["target"])
         self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
-        self._update("val", output, batch)
+        self.update("val", output, batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._log_metrics("val")
+        self.log_dict(self.results("val"), prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._update("test", self(batch["image"]), batch)
+        self.update("test", self(batch["image"]), batch)
 
     def on_test_epoch_end(self) -> None:
-        self._log_metrics("test")
+        self.log_dict(self.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         network = cast(Network, self.network)
@@ -149,7 +219,9 @@ class DenseLearner(pl.LightningModule):
             for output in self._passes(network, image, maps):
                 passes.add(probabilities(output.float()))
             prediction.probabilities = passes.mean
-            prediction.passes = passes if self.mc_passes > 1 else None
+            if self.mc_passes > 1:
+                prediction.passes = passes
+                prediction.deterministic = probabilities(network.decode(maps).float())
         return prediction
 
     def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
@@ -167,7 +239,8 @@ class DenseLearner(pl.LightningModule):
             for layer in layers:
                 layer.eval()
 
-    def _update(self, part: str, output: Tensor, batch: Batch) -> None:
+    def update(self, part: str, output: Tensor, batch: Batch) -> None:
+        """Count an output (B, K, H, W) into the metrics of part "val" or "test"."""
         metric = self.metrics[part]
         if "native" in batch:
             for one, target in zip(output, batch["native"], strict=True):
@@ -183,11 +256,12 @@ class DenseLearner(pl.LightningModule):
         else:
             cast(SegmentationMetrics, metric).update(classes(output), target)
 
-    def _log_metrics(self, part: str) -> None:
+    def results(self, part: str) -> dict[str, Tensor]:
+        """{"val/miou": ..., ...} of all that was counted since the last call."""
         metric = cast(SegmentationMetrics, self.metrics[part])
-        for name, value in metric.compute().items():
-            self.log(f"{part}/{name}", value, prog_bar=f"{part}/{name}" == self.monitor[0])
+        values = {f"{part}/{name}": value for name, value in metric.compute().items()}
         metric.reset()
+        return values
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)

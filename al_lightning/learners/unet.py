@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.dense import DenseLearner, Discrepancy
 from al_lightning.networks.smp import SmpNetwork
 from al_lightning.networks.unet import PlainUNet
 from al_lightning.types import Task
@@ -18,11 +18,17 @@ def unet(
     encoder_weights: str | None = None,
     widths: list[int] = [32, 64, 128, 256, 512],  # noqa: B006  never changed; OmegaConf copies it
     dropout: float = 0.0,
+    norm: bool = True,
+    grey: bool = False,
+    loss: Literal["bce-dice", "dice"] = "bce-dice",
     upsampling: Literal["transposed", "nearest"] = "transposed",
     attention: bool = False,
     lr: float = 2e-4,
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
+    discrepancy: float = 0.0,
+    delta: float = 0.2,
+    detach_mask: bool = False,
 ) -> DenseLearner:
     """The plain U-Net, or the U-Net of segmentation_models_pytorch when `encoder` is given.
 
@@ -32,8 +38,14 @@ def unet(
         encoder_weights: None, "imagenet", or a file; only with an encoder.
         widths: channels of the plain U-Net's levels; the last is the dimension of the latent.
         dropout: probability of the one dropout, on the bottleneck (Gorriz 2017: 0.5).
+        norm: batch normalisation in the plain U-Net.
+        grey: see the image in grey levels.
+        loss: cross-entropy + Dice per image (S1), or Dice over the whole batch alone (Gorriz 2017).
         upsampling, attention: of the plain U-Net.
         lr, betas, weight_decay: of Adam.
+        discrepancy: weight λ of the feature-discrepancy loss on unlabelled images (Huang et al. 2024: 0.1);
+            0 leaves it out.
+        delta, detach_mask: of that loss.
 
     Raises:
         ValueError: weights without an encoder, an unknown encoder, or a size that the network cannot halve.
@@ -41,7 +53,7 @@ def unet(
     if encoder is None:
         if encoder_weights is not None:
             raise ValueError(f"encoder_weights={encoder_weights!r}: the plain U-Net has none; name an encoder too")
-        plain = PlainUNet(task.channels, widths, dropout, upsampling=upsampling, attention=attention)
+        plain = PlainUNet(task.channels, widths, dropout, norm, upsampling, attention)
         network: PlainUNet | SmpNetwork = plain
         mean: tuple[float, ...] = (0.5, 0.5, 0.5)
         std = mean
@@ -49,7 +61,8 @@ def unet(
         pretrained = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
         network, mean, std = pretrained, pretrained.mean, pretrained.std
     fits(size, network.multiple)
-    return DenseLearner(network, task, lr, betas, weight_decay, mean, std, mc_passes)
+    extra = Discrepancy(discrepancy, delta, detach_mask) if discrepancy else None
+    return DenseLearner(network, task, lr, betas, weight_decay, mean, std, mc_passes, extra, loss, grey)
 
 
 def fits(size: tuple[int, int], multiple: int) -> None:

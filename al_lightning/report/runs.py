@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from al_lightning.storage import read_rows
+
 _SEED = re.compile(r"seed-(\d+)")
-_REQUIRED = ("stage", "labelled", "test")
 
 
 @dataclass(frozen=True)
@@ -56,35 +57,6 @@ def lookup(tree: Mapping[str, Any], key: str) -> Any:
             return None
         value = value.get(part)
     return value
-
-
-def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
-    """The rows of one stages.jsonl by ascending stage.
-
-    The last line may be torn (the process was killed while it wrote); it is then left out.
-
-    Raises:
-        ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
-    """
-    lines = [(number, line) for number, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip()]
-    rows: dict[int, dict[str, Any]] = {}
-    for number, line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if number == lines[-1][0]:
-                break
-            raise ValueError(
-                f"{path}, line {number}: not JSON ({error}); only the last line may be torn. "
-                "Delete that line, or resume from a copy of the run"
-            ) from error
-        missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in the row")
-        if row["stage"] in rows:
-            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the rows")
-        rows[row["stage"]] = row
-    return tuple(rows[stage] for stage in sorted(rows))
 
 
 def read_run(folder: Path) -> Run:

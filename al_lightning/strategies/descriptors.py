@@ -18,8 +18,6 @@ CHUNK_BYTES = 64 * 2**20
 """Float32 pixels held at a time; the Gram matrix holds two blocks of four times as many."""
 EXACT = 4096
 """Vectors up to which the Gram matrix is cheaper than the subspace iteration; it is exact, too."""
-PC1_IMAGES = 64
-"""Images whose first components are found at a time."""
 
 Read = Callable[[int, int], Tensor]
 """(start, stop) -> (stop − start, F) float32."""
@@ -63,8 +61,8 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
     """Coordinates (n, D) float32 of n vectors on their first D principal axes, mean-centred, not whitened.
 
     Up to 4,096 vectors: exactly, from the Gram matrix AAᵀ = UΛUᵀ, coordinates U√Λ. Above: randomised subspace
-    iteration (Halko, Martinsson & Tropp 2011), basis ← QR(AᵀA·basis), then an exact SVD inside the basis; one
-    reading does both products. Memory: up to three arrays (F, D + oversample), for 3 × 256 × 256 pixels and 512
+    iteration (Halko, Martinsson & Tropp 2011), basis ← QR(AᵀA·basis), then the principal axes inside the basis;
+    one reading does both products. Memory: up to three arrays (F, D + oversample), for 3 × 256 × 256 pixels and 512
     components 1.2 GB.
 
     Args:
@@ -97,8 +95,8 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
         basis = torch.linalg.qr(product).Q
         del product
     inside = torch.cat([(read(*block) - mean) @ basis for block in blocks])
-    u, s, _ = torch.linalg.svd(inside.double(), full_matrices=False)
-    return _host((u * s)[:, :kept])
+    axes = torch.linalg.eigh(_products(inside)).eigenvectors[:, -kept:].flip(1)
+    return _host(inside @ axes.float())
 
 
 def _gram(read: Read, mean: Tensor, n: int) -> Tensor:
@@ -112,6 +110,15 @@ def _gram(read: Read, mean: Tensor, n: int) -> Tensor:
             gram[a:b, c:d] = left @ (read(c, d) - mean).T
             gram[c:d, a:b] = gram[a:b, c:d].T
     return gram
+
+
+def _products(inside: Tensor) -> Tensor:
+    """(n, k) -> (k, k) float64 sum of outer products, without a float64 copy of the whole."""
+    total = torch.zeros(inside.shape[1], inside.shape[1], dtype=torch.float64)
+    for start in range(0, len(inside), 4096):
+        part = inside[start : start + 4096].double()
+        total += part.T @ part
+    return total
 
 
 def _blocks(n: int, dimensions: int, size: int) -> list[tuple[int, int]]:
@@ -134,8 +141,9 @@ def per_image_pc1(candidates: Candidates, size: int = 224) -> Floats:
 
     def compute() -> NDArray[np.float32]:
         images, rows = image_source(candidates), candidates.rows
-        parts = np.array_split(rows, -(-len(rows) // PC1_IMAGES))
-        return np.concatenate([_pc1(torch.from_numpy(images(p).astype(np.float32)), size).numpy() for p in parts])
+        blocks = _blocks(len(rows), max(images(rows[:1]).size, size**2), CHUNK_BYTES)
+        parts = (torch.from_numpy(images(rows[start:stop]).astype(np.float32)) for start, stop in blocks)
+        return np.concatenate([_pc1(part, size).numpy() for part in parts])
 
     return candidates.derive(f"per-image-pc1-{size}", compute)
 

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PAIRS = 10_000_000
 """Pairs within the greedy radius, so non-zeros of the constraints: about 0.5 GB in the solver."""
+MAX_POINTS = 20_000
+"""Unlabelled points whose distances are all computed: some 10 s on two cores."""
 CHUNK = 256
 """Rows whose distances to all unlabelled points are held at a time."""
 
@@ -45,7 +47,8 @@ class RobustCoreset:
     where Ξ = 0, and anywhere below it where outliers may be left out. The score of each pick is that δ.
 
     The picks are greedy k-center's, with a warning and the source "k-center (greedy fallback)", where more than
-    10,000,000 pairs lie within the greedy radius or the time is over before a smaller radius was found. If the
+    20,000 images are unlabelled, more than 10,000,000 pairs lie within the greedy radius, or the time is over
+    before a smaller radius was found. If the
     time is over after one was, the best cover so far is kept, source "robust k-center (time limit)". Results
     then depend on the machine's speed.
 
@@ -78,9 +81,8 @@ class RobustCoreset:
         if candidates.labelled.any():
             base = np.sqrt(nearest(features[position], features[candidates.labelled])[0].astype(np.float64))
         pairs = pairs_within(features[position], radius * (1 + 1e-5), deadline)
-        if pairs is None:
-            why = f"more than {MAX_PAIRS:,} pairs of images, or more time than there is, within the greedy radius"
-            return self._fallback(candidates.rows[greedy], distance, why)
+        if isinstance(pairs, str):
+            return self._fallback(candidates.rows[greedy], distance, pairs)
         pick, found, proven = smallest_cover(pairs, base, radius, budget, outliers, deadline)
         if pick is None and proven:
             return Query.of(candidates.rows[greedy], "robust k-center", np.full(budget, radius))
@@ -100,11 +102,13 @@ class RobustCoreset:
         return Query.of(rows, "k-center (greedy fallback)", distance)
 
 
-def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | None:
+def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | str:
     """Pairs (i, j) of (U, D) features with ‖z_i − z_j‖ ≤ radius, i = j included.
 
-    None where they are more than `MAX_PAIRS` or time.monotonic() passes `deadline`.
+    The reason instead where they are too many or time.monotonic() passes `deadline`.
     """
+    if len(features) > MAX_POINTS:
+        return f"{len(features):,} unlabelled images, more than {MAX_POINTS:,}"
     x = features - features.mean(axis=0, dtype=np.float64)
     norms = (x * x).sum(axis=1)
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
@@ -115,8 +119,10 @@ def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | No
         squared[squared < 1e-13 * (norms[start:stop, None] + norms)] = 0.0  # rounding of copies
         i, j = np.nonzero(squared <= radius**2)
         count += len(i)
-        if count > MAX_PAIRS or time.monotonic() > deadline:
-            return None
+        if count > MAX_PAIRS:
+            return f"more than {MAX_PAIRS:,} pairs of images within the greedy radius"
+        if time.monotonic() > deadline:
+            return "the time was over before all distances were known"
         parts.append((i + start, j, np.sqrt(squared[i, j])))
     row, column, value = zip(*parts, strict=True)
     return Pairs(np.concatenate(row), np.concatenate(column), np.concatenate(value))

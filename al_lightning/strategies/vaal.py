@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -30,8 +30,8 @@ SCORED = 64
 """Images of a batch when the pool is scored."""
 
 Reduction = Literal["official", "per_sample"]
-Pair = tuple[Tensor, Tensor]
-"""A batch of labelled images and one of unlabelled images, (n, 3, H, W) and (m, 3, H, W) uint8."""
+Pair = tuple[Rows, Rows]
+"""A batch of labelled rows (n,) and one of unlabelled rows (m,)."""
 
 
 @dataclass(frozen=True)
@@ -145,26 +145,31 @@ class VAAL:
         batch = self.batch_size or min(128 if size <= 64 else 20, len(labelled))
         iterations = self.iterations or max(1, len(labelled) * 100 // batch)
         shuffle, weights, noise = (int(seed) for seed in rng.integers(2**62, size=3))
-        draws = self.vae_steps + self.adversary_steps - 1
-        pairs = Pairs(images, labelled, unlabelled, batch, draws, iterations, shuffle)
-        # Only the initialisers and Lightning use torch's global stream, and only the CPU's; seeding through
-        # torch.manual_seed would reach those of all GPUs too.
+        # Initialisers and Lightning use torch's global stream, only the CPU's; torch.manual_seed would reach the
+        # streams of all GPUs too.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(weights)
-            model = Adversaries(self, size, noise)
-            runner = pl.Trainer(**own_trainer(trainer or {}))
-            runner.fit(model, pairs)
-            logits = runner.predict(model, Chunks(images, unlabelled, SCORED))
+            model = Adversaries(self, images, size, noise)
+            chunks = range(0, len(unlabelled), SCORED)
+            runner = pl.Trainer(
+                **own_trainer(trainer or {}),
+                max_epochs=1,
+                limit_train_batches=iterations,
+                limit_predict_batches=len(chunks),
+            )
+            runner.fit(model, pairs(labelled, unlabelled, batch, self.vae_steps + self.adversary_steps - 1, shuffle))
+            logits = runner.predict(model, (unlabelled[start : start + SCORED] for start in chunks))
         odds = torch.cat(cast(list[Tensor], logits)).cpu().double()
         score: NDArray[np.float64] = torch.sigmoid(odds).numpy()
         if dist.is_available() and dist.is_initialized():
             box = [score]
             dist.broadcast_object_list(box, src=0)
             score = box[0]
-        if not np.isfinite(score).all():
+        bad = int((~np.isfinite(score)).sum())
+        if bad:
             raise ValueError(
-                f"vaal: D(μ) is not finite for {(~np.isfinite(score)).sum()} of {len(score)} images: the training "
-                f"has diverged; lower strategy.options.lr (now {self.lr:g}) or gradient_clip (now {self.gradient_clip})"
+                f"vaal: D(μ) is not finite for {bad} of {len(score)} images, so the training has diverged: lower "
+                f"lr={self.lr:g} or gradient_clip={self.gradient_clip}"
             )
         return score
 
@@ -193,16 +198,6 @@ def nearest_size(shape: tuple[int, ...]) -> int:
     return max(size for size in SIZES if size <= max(min(shape), SIZES[0]))
 
 
-def resized(image: Tensor, size: int) -> Tensor:
-    """(B, 3, H, W) uint8 -> (B, 3, S, S) in [0, 1], bilinear with antialiasing."""
-    scaled = image.float() / 255
-    return (
-        scaled
-        if image.shape[-2:] == (size, size)
-        else interpolate(scaled, size=(size, size), mode="bilinear", antialias=True)
-    )
-
-
 def endless(rows: Rows, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
     """Shuffled rows in batches, for ever. An epoch's incomplete last batch is dropped, unless it is the only one."""
     while True:
@@ -211,64 +206,30 @@ def endless(rows: Rows, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
             yield shuffled[start : start + batch]
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """`iterations` times a list of `draws` pairs of batches; the same again whenever it is iterated."""
-
-    images: ImageSource
-    labelled: Rows
-    unlabelled: Rows
-    batch: int
-    draws: int
-    iterations: int
-    seed: int
-
-    def __len__(self) -> int:
-        return self.iterations
-
-    def __iter__(self) -> Iterator[list[Pair]]:
-        first, second = np.random.default_rng(self.seed).spawn(2)
-        labelled, unlabelled = endless(self.labelled, self.batch, first), endless(self.unlabelled, self.batch, second)
-        for _ in range(self.iterations):
-            yield [(self._read(next(labelled)), self._read(next(unlabelled))) for _ in range(self.draws)]
-
-    def _read(self, rows: Rows) -> Tensor:
-        return torch.tensor(self.images(rows))
-
-
-@dataclass(frozen=True)
-class Chunks:
-    """The images of rows, in order, in batches (n, 3, H, W) uint8."""
-
-    images: ImageSource
-    rows: Rows
-    size: int
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // self.size)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        for start in range(0, len(self.rows), self.size):
-            yield torch.tensor(self.images(self.rows[start : start + self.size]))
-
-
-VARIANT = {"d": "train", "joint": False}
+def pairs(labelled: Rows, unlabelled: Rows, batch: int, draws: int, seed: int) -> Iterator[list[Pair]]:
+    """For ever, what one iteration trains on: `draws` pairs of a labelled and an unlabelled batch of rows."""
+    first, second = np.random.default_rng(seed).spawn(2)
+    stream = zip(endless(labelled, batch, first), endless(unlabelled, batch, second), strict=True)
+    while True:
+        yield [next(stream) for _ in range(draws)]
 
 
 class Adversaries(pl.LightningModule):
-    """The autoencoder, the discriminator, and how they take turns.
+    """The autoencoder, the discriminator, and how they take turns. Batches are rows; images are read here.
 
     Args:
         options: weights of the losses, steps, learning rate, widths.
+        images: the pixels.
         size: side S of the autoencoder's images.
         seed: of ε in z = μ + σ·ε; the weights come from torch's global stream.
     """
 
-    def __init__(self, options: VAAL, size: int, seed: int) -> None:
+    def __init__(self, options: VAAL, images: ImageSource, size: int, seed: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.options, self.size, self.seed = options, size, seed
-        self.reduction: Reduction = ("official" if size <= 64 else "per_sample") if options.kl == "auto" else options.kl
+        self.options, self.images, self.size, self.seed = options, images, size, seed
+        automatic: Reduction = "official" if size <= 64 else "per_sample"
+        self.reduction: Reduction = automatic if options.kl == "auto" else options.kl
         z = options.latent or 32
         self.vae = VAE(size, z, multiplier=options.multiplier)
         self.discriminator = Discriminator(z)
@@ -279,79 +240,87 @@ class Adversaries(pl.LightningModule):
     def on_fit_start(self) -> None:
         self.noise = torch.Generator(self.device).manual_seed(self.seed)
 
+    def read(self, rows: Rows) -> Tensor:
+        """(B,) -> (B, 3, S, S) in [0, 1] on the device, resized bilinearly with antialiasing."""
+        image = torch.tensor(self.images(rows)).to(self.device).float() / 255
+        if image.shape[-2:] == (self.size, self.size):
+            return image
+        return interpolate(image, size=(self.size, self.size), mode="bilinear", antialias=True)
+
     def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
-        """L_VAE of images (n, 3, S, S) and (m, 3, S, S) -> ()."""
-        options = self.options
-        if VARIANT["joint"]:
-            o = self.vae(torch.cat([labelled, unlabelled]), self.noise)
-            n = len(labelled)
-            outs = [VaeOutput(*(t[:n] for t in o)), VaeOutput(*(t[n:] for t in o))]
-        else:
-            outs = [self.vae(x, self.noise) for x in (labelled, unlabelled)]
+        """L_VAE of images (n, 3, S, S) and (m, 3, S, S) -> (); either batch is normalised by itself."""
         total = labelled.new_zeros(())
-        for image, output in zip((labelled, unlabelled), outs):
+        for image in (labelled, unlabelled):
+            output = self.vae(image, self.noise)
             deceived = membership_loss(self.discriminator.logits(output.mu), labelled=True)
-            total = total + vae_loss(image, output, options.beta, self.reduction) + options.adversary * deceived
+            total = total + vae_loss(image, output, self.options.beta, self.reduction)
+            total = total + self.options.adversary * deceived
         return total
 
     def discriminator_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
-        """L_D of the same; no gradient reaches the encoder."""
-        if VARIANT["d"] == "eval":
-            self.vae.eval()
+        """L_D of the same; no gradient reaches the encoder.
+
+        The encoder is in evaluation mode, as when the pool is scored: statistics of either batch would hide from D
+        how the two differ in the mean, and it would be asked later about means that it has never seen.
+        """
+        self.vae.eval()
         with torch.no_grad():
-            if VARIANT["joint"]:
-                mus = self.vae.encode(torch.cat([labelled, unlabelled]))[0].split([len(labelled), len(unlabelled)])
-            else:
-                mus = [self.vae.encode(image)[0] for image in (labelled, unlabelled)]
+            real, fake = (self.vae.encode(image)[0] for image in (labelled, unlabelled))
         self.vae.train()
-        real, fake = (self.discriminator.logits(mu) for mu in mus)
-        return membership_loss(real, labelled=True) + membership_loss(fake, labelled=False)
+        return membership_loss(self.discriminator.logits(real), labelled=True) + membership_loss(
+            self.discriminator.logits(fake), labelled=False
+        )
 
     def training_step(self, batch: list[Pair], batch_idx: int) -> None:
-        first, second = cast(list[LightningOptimizer], self.optimizers())
-        pairs = [(resized(labelled, self.size), resized(unlabelled, self.size)) for labelled, unlabelled in batch]
+        autoencoder, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        images = [(self.read(labelled), self.read(unlabelled)) for labelled, unlabelled in batch]
         steps = self.options.vae_steps
-        for pair in pairs[:steps]:
-            vae = self._step(first, self.autoencoder_loss, pair)
-        for pair in pairs[steps - 1 :]:
-            adversary = self._step(second, self.discriminator_loss, pair)
-        self.log_dict({"vae": vae, "discriminator": adversary}, prog_bar=True, batch_size=len(pairs[0][0]))
+        for pair in images[:steps]:
+            vae = self._step(autoencoder, self.autoencoder_loss, *pair)
+        for pair in images[steps - 1 :]:
+            adversary = self._step(discriminator, self.discriminator_loss, *pair)
+        self.log_dict({"vae": vae, "discriminator": adversary}, prog_bar=True, batch_size=len(images[0][0]))
 
-    def _step(self, optimizer: Any, loss_of: Any, pair: Pair) -> Tensor:
-        # Toggling freezes the other network: no gradient of L_VAE is left behind in the discriminator.
+    def _step(
+        self,
+        optimizer: LightningOptimizer,
+        loss_of: Callable[[Tensor, Tensor], Tensor],
+        labelled: Tensor,
+        unlabelled: Tensor,
+    ) -> Tensor:
+        # Toggling freezes the other network, so that L_VAE leaves no gradient in the discriminator.
         self.toggle_optimizer(optimizer)
-        loss: Tensor = loss_of(*pair)
+        loss = loss_of(labelled, unlabelled)
         optimizer.zero_grad()
         self.manual_backward(loss)
-        self.clip_gradients(optimizer, self.options.gradient_clip, "norm")
+        self.clip_gradients(optimizer.optimizer, self.options.gradient_clip, "norm")
         optimizer.step()
         self.untoggle_optimizer(optimizer)
         return loss.detach()
 
-    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """(B, 3, H, W) uint8 -> (B,) log-odds of "labelled"."""
-        mu, _ = self.vae.encode(resized(batch, self.size))
-        return self.discriminator.logits(mu)
+    def predict_step(self, batch: Rows, batch_idx: int) -> Tensor:
+        """(B,) rows -> (B,) log-odds of "labelled"."""
+        return self.discriminator.logits(self.vae.encode(self.read(batch))[0])
 
 
 def own_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a Trainer for one device: those given, over quiet defaults.
 
-    One device means that Lightning takes its single-device strategy, which leaves an initialised process group and
-    the environment of a launcher alone.
+    For one device Lightning takes its single-device strategy, which leaves an initialised process group and a
+    launcher's environment alone. `devices=1` would be the first GPU for every rank; it is made the current one,
+    which the Trainer of the stage has set for this process.
     """
-    quiet: dict[str, Any] = {
+    arguments: dict[str, Any] = {
+        "accelerator": "auto",
+        "devices": 1,
         "logger": False,
         "enable_checkpointing": False,
         "enable_model_summary": False,
         "enable_progress_bar": False,
-        "accelerator": "auto",
-        "devices": 1,
     }
-    arguments = quiet | dict(given) | {"max_epochs": 1}
-    if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
-        arguments["enable_progress_bar"] = False
-    # One GPU by number would be the first for every rank; the Trainer of the stage has made its own the current one.
+    arguments |= given
     if arguments["devices"] == 1 and arguments["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         arguments["devices"] = [torch.cuda.current_device()]
+    if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        arguments["enable_progress_bar"] = False
     return arguments

@@ -1,0 +1,85 @@
+"""Committee: several trained learners that answer as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from al_lightning.learners.dense import DenseLearner, Moments
+from al_lightning.types import Batch, Passes, Prediction
+
+
+class Committee(pl.LightningModule):
+    """M ≥ 2 trained members. Their mean probabilities (or depths) are validated and tested; when the pool is
+    scored, `passes` holds their disagreement, `members` their descriptors, and `latent` the mean descriptor.
+
+    Each member makes one deterministic pass, or its own MC passes where it has them.
+
+    Raises:
+        ValueError: fewer than two members.
+    """
+
+    def __init__(self, members: Sequence[DenseLearner]) -> None:
+        super().__init__()
+        if len(members) < 2:
+            raise ValueError(f"members={len(members)}: a committee has at least 2")
+        self.members = nn.ModuleList(members)
+        self.task = members[0].task
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Fields of `Prediction` that `predict_step` fills."""
+        depth = frozenset({"depth", "deviation"})
+        segmentation = frozenset({"probabilities", "passes"})
+        return frozenset({"latent", "members"}) | (depth if self.task.kind == "depth" else segmentation)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 images (B, 3, H, W) -> mean output whose classes are those of the mean probabilities."""
+        outputs = [member(image) for member in self.members]
+        if self.task.kind == "depth":
+            return torch.stack(outputs).mean(0)
+        # The logarithm of the mean probability, or its log-odds, gives those probabilities back.
+        if outputs[0].shape[1] == 1:
+            return torch.stack([o.sigmoid() for o in outputs]).mean(0).clamp(1e-7, 1 - 1e-7).logit()
+        return torch.stack([o.softmax(1) for o in outputs]).mean(0).clamp_min(1e-12).log()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._first.update("val", self(batch["image"]), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self._first.results("val"))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._first.update("test", self(batch["image"]), batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self._first.results("test"))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        result, passes, depth = Prediction(rows=batch["rows"]), Passes(), Moments()
+        latents = []
+        for member in self.members:
+            assert isinstance(member, DenseLearner)
+            one = member.predict_step(batch, batch_idx)
+            assert one.latent is not None
+            latents.append(one.latent)
+            if one.probabilities is not None:
+                passes.add(one.probabilities)
+            if one.depth is not None:
+                depth.add(one.depth)
+        result.members = torch.stack(latents, 1)
+        result.latent = result.members.mean(1)
+        if self.task.kind == "depth":
+            result.depth, result.deviation = depth.mean, depth.deviation()
+        else:
+            result.probabilities, result.passes = passes.mean, passes
+        return result
+
+    @property
+    def _first(self) -> DenseLearner:
+        first = self.members[0]
+        assert isinstance(first, DenseLearner)
+        return first
