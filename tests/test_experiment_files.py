@@ -1,0 +1,79 @@
+"""Every file in experiments/ loads, and runs two tiny stages on a tiny set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from al_lightning import experiment
+from al_lightning.config import load
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+SMALL = {
+    "unet": "widths=[4,8]",
+    "suggestive-fcn": "multiplier=0.03",
+    "fcn8s": "multiplier=0.03",
+    "segnet": "multiplier=0.05",
+    "drn-d-22": "multiplier=0.05",
+}
+"""Learner -> the option that makes it small."""
+
+QUICK = {"vaal": ["multiplier=0.05", "iterations=2", "size=32"], "unc-pca-hash": ["size=32"]}
+"""Strategy -> options that make it quick."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_runs(path, kvasir_root, tmp_path):
+    full = load([path])
+    overrides = [
+        f"runs_dir={tmp_path}",
+        "dataset.name=kvasir",
+        f"dataset.options.root={kvasir_root}",
+        "dataset.options.size=32",
+        "dataset.options.validation=4",
+        "budget.initial=5",
+        "budget.per_stage=4",
+        "budget.stages=2",
+        "trainer.max_epochs=1",
+        "trainer.max_steps=-1",
+        "trainer.accelerator=cpu",
+        "trainer.enable_progress_bar=false",
+        "loader.batch_size=4",
+        "logging.wandb.mode=disabled",
+        f"learner.options.{SMALL[full.learner.name]}",
+        f"learner.mc_passes={min(full.learner.mc_passes, 2)}",
+        f"learner.committee.members={min(full.learner.committee.members, 2)}",
+        *[f"strategy.options.{item}" for item in QUICK.get(full.strategy.name, [])],
+    ]
+    if full.learner.initial_epochs is not None:
+        overrides.append("learner.initial_epochs=1")
+    if full.strategy.name == "ceal-melanoma":
+        overrides.append("budget.per_stage=7")
+    folder = experiment.run(load([path], overrides), Console(quiet=True))
+    first, second = folder.rows()
+    labels = [pick for pick in first["selected"] if pick["source"] != "pseudo"]
+    assert len(labels) == second["labelled"] - first["labelled"] > 0
+
+
+def test_the_files_are_thin_and_their_bases_exist():
+    assert len(FILES) >= 5
+    for path in FILES:
+        layer = OmegaConf.load(path)
+        if path.stem != "demo":
+            assert "base" in layer, path
+            assert len(path.read_text().splitlines()) <= 6, f"{path} repeats what belongs in its base"
+
+
+def test_kvasir_has_the_settings_of_the_paper():
+    config = load([FOLDER / "kvasir-ta-coreset.yaml"])
+    assert (config.budget.initial, config.budget.per_stage, config.budget.stages) == (100, 100, 6)
+    assert (config.trainer["max_epochs"], config.loader.batch_size) == (100, 8)
+    assert config.dataset.options == {"root": "data/Kvasir-SEG", "size": 256}
+    full = experiment.complete(config)
+    assert full.learner.options["betas"] == (0.9, 0.999)
+    assert full.learner.options["lr"] == 2e-4
