@@ -183,12 +183,20 @@ def _select(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from al_lightning.bench import BENCHES
+    from al_lightning.bench import BENCHES as DISTANCES
+    from al_lightning.bench_passes import bench_passes
+    from al_lightning.bench_strategies import bench_strategies
     from al_lightning.config import nearest
 
-    if options.name not in BENCHES:
-        raise ValueError(f"bench {options.name}: no such measurement{nearest(options.name, BENCHES)}")
-    BENCHES[options.name]()
+    benches: dict[str, Callable[..., None]] = {
+        **DISTANCES,
+        "mc-dropout": bench_passes,
+        "strategies": bench_strategies,
+    }
+
+    if options.name not in benches:
+        raise ValueError(f"bench {options.name}: no such measurement{nearest(options.name, benches)}")
+    benches[options.name]()
     return 0
 
 

@@ -11,7 +11,7 @@ PACKAGE = Path(al_lightning.__file__).parent
 LEVELS = [
     {"__main__"},
     {"cli"},
-    {"bench", "bench_strategies"},
+    {"bench", "bench_passes", "bench_strategies"},
     {"experiment"},
     {"loop", "report", "tracking"},
     {"strategies", "learners", "oracles", "data"},

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from al_lightning.learners.dense import DenseLearner, Moments
+from al_lightning.learners.pix2pix import Pix2Pix
 from al_lightning.types import Batch, Passes, Prediction
+
+Learner = DenseLearner | Pix2Pix
+"""What a name of `LEARNERS` builds, and what a committee has as members."""
 
 
 class Committee(pl.LightningModule):
@@ -22,7 +26,7 @@ class Committee(pl.LightningModule):
         ValueError: fewer than two members.
     """
 
-    def __init__(self, members: Sequence[DenseLearner]) -> None:
+    def __init__(self, members: Sequence[Learner]) -> None:
         super().__init__()
         if len(members) < 2:
             raise ValueError(f"members={len(members)}: a committee has at least 2")
@@ -62,7 +66,7 @@ class Committee(pl.LightningModule):
         result, passes, depth = Prediction(rows=batch["rows"]), Passes(), Moments()
         latents = []
         for member in self.members:
-            assert isinstance(member, DenseLearner)
+            assert isinstance(member, Learner)
             one = member.predict_step(batch, batch_idx)
             assert one.latent is not None
             latents.append(one.latent)
@@ -79,7 +83,7 @@ class Committee(pl.LightningModule):
         return result
 
     @property
-    def _first(self) -> DenseLearner:
+    def _first(self) -> Learner:
         first = self.members[0]
-        assert isinstance(first, DenseLearner)
+        assert isinstance(first, Learner)
         return first

@@ -17,12 +17,13 @@ from al_lightning.strategies.random import Random
 from al_lightning.strategies.robust import RobustCoreset
 from al_lightning.strategies.suggestive import Suggestive
 from al_lightning.strategies.uncertain import Uncertain
+from al_lightning.strategies.vaal import VAAL
 from al_lightning.types import Strategy
 
 
-def unc_ta_coreset(gamma: float = 0.5, top: float = 1.0) -> Mixture:
-    """BvSB and TA-Coreset in the proportion gamma : 1 − gamma (S0, S1)."""
-    return Mixture(Uncertain("bvsb", top), TACoreset(), gamma)
+def unc_ta_coreset(gamma: float = 0.5, top: float = 1.0, measure: str = "bvsb") -> Mixture:
+    """A measure and TA-Coreset in the proportion gamma : 1 − gamma (S0, S1: BvSB; for depth: deviation)."""
+    return Mixture(Uncertain(measure, top), TACoreset(), gamma)
 
 
 def unc_pca_coreset(gamma: float = 0.5, top: float = 1.0, components: int = 512) -> Mixture:
@@ -56,6 +57,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "unc-ta-coreset": unc_ta_coreset,
     "unc-pca-coreset": unc_pca_coreset,
     "unc-pca-hash": UncPCAHash,
+    "vaal": VAAL,
     "uncertainty-clustering": UncertaintyClustering,
     "suggestive": Suggestive,
     "asa": ASA,
@@ -68,6 +70,7 @@ __all__ = [
     "ASA",
     "CEAL",
     "STRATEGIES",
+    "VAAL",
     "CEALMelanoma",
     "InformationDensity",
     "Mixture",

@@ -1,0 +1,280 @@
+"""pix2pix (Isola et al. 2017): the adversarial learner of Thapa et al. 2022 (METHODS §10a), polyps and depth."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.unet import fits
+from al_lightning.networks.pix2pix import PatchDiscriminator, Pix2PixGenerator
+from al_lightning.types import IGNORE, Batch, Prediction, Task
+
+SMALLEST = 32
+"""Below 32 pixels the discriminator would normalise maps of a single value."""
+
+
+def pix2pix(
+    task: Task,
+    size: tuple[int, int],
+    mc_passes: int = 1,
+    gan: Literal["lsgan", "bce"] = "lsgan",
+    l1: float = 200.0,
+    n_gen: int | None = None,
+    multiplier: float = 1.0,
+    dropout: float = 0.5,
+    lr: float = 2e-4,
+    betas: tuple[float, float] = (0.5, 0.999),
+) -> Pix2Pix:
+    """pix2pix with as many levels as the size has halvings, 8 at most: 8 for 256, 7 for 128, 6 for 64 pixels.
+
+    Args:
+        task, size, mc_passes: from the dataset and the learner's section.
+        gan: least squares (the paper's code), or binary cross-entropy (its equation 2).
+        l1: weight of the L1 term.
+        n_gen: steps of the generator for one of the discriminator; None: 1 for segmentation, 2 for depth.
+        multiplier: of all widths, so the latent has 512 x multiplier dimensions.
+        dropout: probability of every dropout of the generator, the source of its Monte Carlo passes.
+        lr, betas: of both Adams.
+
+    Raises:
+        ValueError: a task of more than two classes, or a size that the networks cannot halve.
+    """
+    if min(size) < SMALLEST:
+        raise ValueError(
+            f"dataset size {size[0]} x {size[1]}: pix2pix needs at least {SMALLEST} pixels; "
+            f"set dataset.options.size={SMALLEST}"
+        )
+    levels = min(8, min(size).bit_length() - 1)
+    fits(size, 2**levels)
+    generator = Pix2PixGenerator(task.channels, levels, dropout, multiplier)
+    discriminator = PatchDiscriminator(task.channels, multiplier)
+    steps = n_gen if n_gen is not None else 2 if task.kind == "depth" else 1
+    return Pix2Pix(generator, discriminator, task, gan, l1, steps, lr, betas, mc_passes)
+
+
+class Pix2Pix(pl.LightningModule):
+    """Trains a generator against a discriminator; predicts, validates and tests as `DenseLearner` does.
+
+    A batch gives one step of the discriminator and then `n_gen` of the generator, whose output is made anew for
+    each. Lightning counts every one of these in `global_step`, so `trainer.max_steps` does too.
+
+    The generator's map y in (−1, 1) says p = (y + 1)/2 of the foreground, or a depth of (y + 1)/2 · `task.maximum`.
+    Masks are trained on as −1 and 1; the paper's code left the grey edges of resized masks in. Dropout is active
+    in training and in Monte Carlo passes only.
+
+    Several devices: plain `ddp`; the gradients of the network that steps are averaged over the ranks here.
+
+    Args:
+        generator, discriminator: of one output channel.
+        task: two classes, or depth.
+        gan: "lsgan": ½ [mean (D(y) − 1)² + mean D(G(x))²] and mean (D(G(x)) − 1)²; "bce": cross-entropies in place
+            of the squares.
+        l1: λ in L_G = adversarial + λ · mean |y − G(x)|.
+        n_gen: steps of the generator a batch.
+        lr, betas: of both Adams.
+        mc_passes: as of `DenseLearner`.
+
+    Raises:
+        ValueError: more than two classes, an impossible option, or mc_passes > 1 with a dropout of 0.
+    """
+
+    def __init__(
+        self,
+        generator: Pix2PixGenerator,
+        discriminator: PatchDiscriminator,
+        task: Task,
+        gan: Literal["lsgan", "bce"] = "lsgan",
+        l1: float = 200.0,
+        n_gen: int = 1,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        mc_passes: int = 1,
+    ) -> None:
+        super().__init__()
+        if task.channels > 1:
+            raise ValueError(
+                f"task of {len(task.classes)} classes: pix2pix makes one map, of two classes or of depth; "
+                "choose another learner.name, such as unet"
+            )
+        if n_gen < 1:
+            raise ValueError(f"n_gen={n_gen}: expected at least one step of the generator a batch")
+        if l1 < 0:
+            raise ValueError(f"l1={l1}: expected a weight of at least 0")
+        if gan not in ("lsgan", "bce"):
+            raise ValueError(f"gan={gan!r}: expected lsgan or bce")
+        self.automatic_optimization = False
+        self.task, self.gan, self.l1, self.n_gen = task, gan, l1, n_gen
+        self.lr, self.betas = lr, betas
+        self.dense = DenseLearner(TanhNetwork(generator, task), task, mc_passes=mc_passes)
+        self.discriminator = discriminator
+
+    @property
+    def generator(self) -> Pix2PixGenerator:
+        """The network that is evaluated and whose encoder gives the latent."""
+        return cast(TanhNetwork, self.dense.network).generator
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Fields of `Prediction` that `predict_step` fills."""
+        return self.dense.provides
+
+    @property
+    def wants_unlabelled(self) -> bool:
+        """False: it trains on labels alone."""
+        return False
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """Metric that chooses the best checkpoint, and "min" or "max"."""
+        return self.dense.monitor
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 images (B, 3, H, W) -> log-odds of the foreground, or depth as a share of the maximum, (B, 1, H, W)."""
+        output: Tensor = self.dense(image)
+        return output
+
+    def on_fit_start(self) -> None:
+        strategy = self.trainer.strategy
+        if self.trainer.world_size > 1 and not isinstance(strategy, DDPStrategy):
+            raise ValueError(
+                f"trainer.strategy={type(strategy).__name__}: pix2pix steps two networks in turn, "
+                "which it does on several devices with trainer.strategy=ddp only"
+            )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        image = self.dense.normalise(batch["image"])
+        truth, valid = scale_target(batch["target"], self.task)
+        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        with self.toggled_optimizer(discriminator):
+            with torch.no_grad():
+                fake = self.generator(image)
+            real_scores = self.discriminator(truth * valid, image)
+            loss = (self._loss(real_scores, True) + self._loss(self.discriminator(fake * valid, image), False)) / 2
+            self._step(discriminator, loss)
+        losses = {"train/discriminator": loss}
+        for _ in range(self.n_gen):
+            with self.toggled_optimizer(generator):
+                fake = self.generator(image)
+                adversarial = self._loss(self.discriminator(fake * valid, image), True)
+                distance = masked_l1(fake, truth, valid)
+                loss = adversarial + self.l1 * distance
+                self._step(generator, loss)
+        losses |= {"train/adversarial": adversarial, "train/l1": distance}
+        size = len(batch["rows"])
+        self.log_dict({k: v.detach() for k, v in losses.items()}, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Also logs "val/loss", the L1 term alone, of maps in [−1, 1]."""
+        y = self.generator(self.dense.normalise(batch["image"]))
+        loss = masked_l1(y, *scale_target(batch["target"], self.task))
+        self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
+        self.update("val", as_output(y, self.task), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self.results("val"), prog_bar=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.update("test", self(batch["image"]), batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self.results("test"))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        return self.dense.predict_step(batch, batch_idx)
+
+    def update(self, part: str, output: Tensor, batch: Batch) -> None:
+        """Count an output of `forward` (B, 1, H, W) into the metrics of part "val" or "test"."""
+        self.dense.update(part, output, batch)
+
+    def results(self, part: str) -> dict[str, Tensor]:
+        """{"val/miou": ..., ...} of all that was counted since the last call."""
+        return self.dense.results(part)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        networks = (self.generator, self.discriminator)
+        return [torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas) for network in networks]
+
+    def _loss(self, scores: Tensor, real: bool) -> Tensor:
+        return adversarial_loss(scores, real, self.gan)
+
+    def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
+        """One step of one network, on the mean of the ranks' gradients."""
+        optimizer.zero_grad()
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy):
+            # DDP's own reducer waits for every parameter of the module in each backward pass, and here one network
+            # steps at a time. A backward pass without it and a mean of our own work with plain ddp.
+            with strategy.block_backward_sync():
+                self.manual_backward(loss)
+            gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+            mean = strategy.reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
+            parts = torch.split(mean, [g.numel() for g in gradients])
+            for gradient, part in zip(gradients, parts, strict=True):
+                gradient.copy_(part.view_as(gradient))
+        else:
+            self.manual_backward(loss)
+        optimizer.step()
+
+
+class TanhNetwork(nn.Module):
+    """A generator as the `Network` that `DenseLearner` evaluates; `decode` gives what `as_output` makes of y."""
+
+    def __init__(self, generator: Pix2PixGenerator, task: Task) -> None:
+        super().__init__()
+        self.generator, self.task = generator, task
+        self.multiple, self.width = generator.multiple, generator.width
+        self.dropout_in_encoder = generator.dropout_in_encoder
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [−1, 1] -> maps, fine to coarse."""
+        return self.generator.encode(image)
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """Maps -> (B, 1, H, W) log-odds, or share of the maximum depth."""
+        return as_output(self.generator.decode(maps), self.task)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) in [−1, 1] -> (B, 1, H, W) log-odds, or share of the maximum depth."""
+        return self.decode(self.encode(image))
+
+
+def as_output(y: Tensor, task: Task) -> Tensor:
+    """y in [−1, 1], any shape -> (y + 1)/2 for depth; ln p/(1 − p) of p = (y + 1)/2, which is 2 artanh y, for masks."""
+    if task.kind == "depth":
+        return (y.float() + 1) / 2
+    largest = 1 - 2**-24  # the float32 next to 1: tanh rounds to 1, whose log-odds would be infinite
+    return 2 * y.float().clamp(-largest, largest).atanh()
+
+
+def scale_target(target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
+    """Depth (B, 1, H, W) in cm, or mask (B, H, W) -> y (B, 1, H, W) in [−1, 1] and valid (B, 1, H, W), 0 or 1.
+
+    A floating mask is a soft foreground probability. Pixels of `IGNORE` are not valid. They count in no L1, and
+    the discriminator sees 0 there, halfway between the classes, in real and generated maps alike.
+    """
+    if task.kind == "depth":
+        y = 2 * target / task.maximum - 1
+        return y, torch.ones_like(y)
+    valid = (target != IGNORE)[:, None]
+    return torch.where(valid, 2 * target[:, None].float() - 1, 0.0), valid.float()
+
+
+def masked_l1(y: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """mean |y − truth| over the valid pixels of the batch; 0 where there are none."""
+    return ((y.float() - truth).abs() * valid).sum() / valid.sum().clamp_min(1)
+
+
+def adversarial_loss(scores: Tensor, real: bool, gan: Literal["lsgan", "bce"]) -> Tensor:
+    """Scores of any shape -> how far they are from saying real (1) or generated (0): mean square, or cross-entropy."""
+    wanted = torch.full_like(scores, float(real), dtype=torch.float32)
+    if gan == "lsgan":
+        return F.mse_loss(scores.float(), wanted)
+    return F.binary_cross_entropy_with_logits(scores.float(), wanted)
