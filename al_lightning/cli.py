@@ -188,7 +188,7 @@ def _bench(options: argparse.Namespace) -> int:
     from al_lightning.bench_strategies import bench_strategies
     from al_lightning.config import nearest
 
-    benches: dict[str, Callable[..., None]] = {
+    benches: dict[str, Callable[[], object]] = {
         **DISTANCES,
         "mc-dropout": bench_passes,
         "strategies": bench_strategies,

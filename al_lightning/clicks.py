@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import contourpy
 import numpy as np
@@ -24,6 +24,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from al_lightning.types import IGNORE, Floats
+
+CHUNK = 2**22
+"""Pixels of windows whose components are counted at once: a bound on memory."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,10 @@ def contour_clicks(target: NDArray[np.integer[Any]], tolerance: float = 1.5, ign
 
     A component is a set of 4-connected pixels of one value of the map (H, W). Its outline runs through the centres
     of its own border pixels and is simplified by Douglas and Peucker's rule: no border pixel is farther than
-    `tolerance` pixels from it. So a square has 4 clicks, a straight stroke of one pixel's width 2, a speck within the
-    tolerance 1, and a disc of radius R about π·sqrt(R/(2·tolerance)) or more. The edge of the image is outlined like
-    any other border. Holes are not outlined: as in Cityscapes, what lies in them is drawn on top and has an outline
-    of its own. A map of instances instead of classes yields the outlines of instances.
+    `tolerance` pixels from it. So a square of 4 pixels or more has 4 clicks, a straight stroke of one pixel's width
+    2, a speck within the tolerance 1, and a disc of radius R one to two times π·sqrt(R/(2·tolerance)). The edge of
+    the image is outlined like any other border. Holes are not outlined: as in Cityscapes, what lies in them is drawn
+    on top and has an outline of its own. A map of instances instead of classes yields the outlines of instances.
 
     Raises:
         ValueError: not a map of integers ≥ 0, or a negative tolerance.
@@ -98,13 +101,13 @@ def contour_clicks(target: NDArray[np.integer[Any]], tolerance: float = 1.5, ign
         if box is None or value == ignore:
             continue
         mask = np.pad(target[box] == value, 1).astype(np.float64)
-        tracer = contourpy.contour_generator(z=mask, fill_type=contourpy.FillType.OuterOffset)
+        y, x = (np.arange(side.start - 1, side.stop + 1) for side in box)
+        tracer = contourpy.contour_generator(x, y, mask, fill_type=contourpy.FillType.OuterOffset)
         # At level 0.75 the line lies within half a pixel of its inner neighbour, to which rounding moves it, and
         # the mean of two diagonal pixels, 0.5, lies outside: components are 4-connected.
-        outlines, offsets = tracer.filled(0.75, 2.0)
-        for outline, offset in zip(outlines, offsets, strict=True):
-            rings.append(np.rint(outline[: offset[1] - 1]) + (box[1].start - 1, box[0].start - 1))
-            labels.append(value)
+        outlines, offsets = cast(tuple[list[Floats], list[NDArray[np.uint32]]], tracer.filled(0.75, 2.0))
+        rings += [np.rint(outline[: end[1] - 1]) for outline, end in zip(outlines, offsets, strict=True)]
+        labels += [value] * len(outlines)
     points, polygons = simplify(rings, tolerance)
     return Clicks(points, np.array(labels, dtype=np.int64)[polygons], polygons)
 
@@ -115,39 +118,56 @@ def simplify(rings: list[NDArray[np.float64]], tolerance: float) -> tuple[NDArra
     A ring starts at its point farthest from its centroid, a corner of its hull. All pieces of all rings are split at
     once, level by level.
     """
-    paths = [np.empty((0, 2))]
-    for ring in rings:
-        moved = (ring != np.roll(ring, 1, axis=0)).any(1)
-        ring = ring[moved] if moved.any() else ring[:1]
-        first = int(((ring - ring.mean(0)) ** 2).sum(1).argmax())
-        paths.append(np.concatenate([ring[first:], ring[: first + 1]]))
-    path = np.concatenate(paths)
-    lengths = np.array([len(p) for p in paths[1:]], dtype=np.int64)
-    low = np.cumsum(lengths) - lengths
-    high = low + lengths - 1
+    if not rings:
+        return np.empty((0, 2)), np.empty(0, dtype=np.int64)
+    points, owner = np.concatenate(rings), np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    size, start = _pieces(owner)
+    previous = np.arange(len(points)) - 1
+    previous[start] = start + size - 1
+    moved = (points != points[previous]).any(1)
+    moved[start] |= ~np.logical_or.reduceat(moved, start)
+    points, owner = points[moved], owner[moved]
+    size, start = _pieces(owner)
+    centroid = np.add.reduceat(points, start) / size[:, None]
+    first = _largest(((points - centroid[owner]) ** 2).sum(1), start, owner)
+    # Each ring as a path that ends where it begins.
+    owner = np.repeat(np.arange(len(rings)), size + 1)
+    low = _pieces(owner)[1]
+    high = low + size
+    path = points[start[owner] + (first[owner] - start[owner] + np.arange(len(owner)) - low[owner]) % size[owner]]
     keep = np.zeros(len(path), dtype=bool)
     keep[low] = True
     while True:
         long = high - low > 1
         low, high = low[long], high[long]
         if not len(low):
-            break
-        between = high - low - 1
-        start = np.cumsum(between) - between
-        piece = np.repeat(np.arange(len(low)), between)
+            return path[keep], owner[keep]
+        piece = np.repeat(np.arange(len(low)), high - low - 1)
+        start = _pieces(piece)[1]
         index = np.arange(len(piece)) + (low + 1 - start)[piece]
         chord = path[high] - path[low]
         squared = np.maximum((chord**2).sum(1), 1e-12)
         chord, offset = chord[piece], path[index] - path[low][piece]
         along = ((offset * chord).sum(1) / squared[piece]).clip(0, 1)
         distance = ((offset - along[:, None] * chord) ** 2).sum(1)
-        farthest = np.maximum.reduceat(distance, start)
-        at = np.flatnonzero(distance == farthest[piece])
-        split = index[at[np.unique(piece[at], return_index=True)[1]]]
-        far = farthest > tolerance**2
-        keep[split[far]] = True
-        low, high = np.concatenate([low[far], split[far]]), np.concatenate([split[far], high[far]])
-    return path[keep], np.repeat(np.arange(len(lengths)), lengths)[keep]
+        farthest = _largest(distance, start, piece)
+        far = distance[farthest] > tolerance**2
+        split = index[farthest[far]]
+        keep[split] = True
+        low, high = np.concatenate([low[far], split]), np.concatenate([split, high[far]])
+
+
+def _pieces(piece: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sizes and first positions of the pieces 0, 1, 2, ... whose numbers stand in ascending order."""
+    size = np.bincount(piece)
+    return size, np.cumsum(size) - size
+
+
+def _largest(values: Floats, start: NDArray[np.int64], piece: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Position of the largest value of each piece, the first of equals."""
+    at = np.flatnonzero(values == np.maximum.reduceat(values, start)[piece])
+    first: NDArray[np.int64] = at[np.searchsorted(piece[at], np.arange(len(start)))]
+    return first
 
 
 def click_map(points: Floats, image: tuple[int, int]) -> NDArray[np.int64]:
@@ -173,7 +193,9 @@ def new_clicks(box: NDArray[np.integer[Any]], points: Floats, revealed: NDArray[
     top, left, bottom, right = _corners(np.asarray(box)[None], revealed.shape)[:, 0]
     column, row = np.floor(points).astype(np.int64).T
     inside = np.flatnonzero((row >= top) & (row < bottom) & (column >= left) & (column < right))
-    return points[inside[~revealed[row[inside], column[inside]]]]
+    fresh = ~revealed[row[inside], column[inside]]
+    found: NDArray[np.float64] = points[inside[fresh]]
+    return found
 
 
 def box_costs(
@@ -199,7 +221,7 @@ def box_costs(
     vertices = np.pad(click_map(points, (height, width)).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     y0, x0 = top + (top > 0), left + (left > 0)
     y1, x1 = np.maximum(bottom - (bottom < height), y0), np.maximum(right - (right < width), x0)
-    cost = vertices[y1, x1] - vertices[y0, x1] - vertices[y1, x0] + vertices[y0, x0]
+    cost: NDArray[np.int64] = vertices[y1, x1] - vertices[y0, x1] - vertices[y1, x0] + vertices[y0, x0]
     down = np.pad((target[1:] != target[:-1]).cumsum(0), ((1, 0), (0, 0)))
     across = np.pad((target[:, 1:] != target[:, :-1]).cumsum(1), ((0, 0), (1, 0)))
     last_row, last_column = bottom - 1, right - 1
@@ -210,8 +232,9 @@ def box_costs(
     sizes = np.stack([bottom - top, right - left], 1)
     for h, w in np.unique(sizes, axis=0):
         same = np.flatnonzero((sizes == (h, w)).all(1))
-        cut = np.lib.stride_tricks.sliding_window_view(target, (h, w))[top[same], left[same]]
-        cost[same] += _components(cut, ignore)
+        views = np.lib.stride_tricks.sliding_window_view(target, (h, w))
+        for part in np.array_split(same, -(-len(same) * h * w // CHUNK)):
+            cost[part] += _components(views[top[part], left[part]], ignore)
     return cost
 
 
@@ -243,5 +266,7 @@ def _corners(boxes: NDArray[np.integer[Any]], image: tuple[int, ...]) -> NDArray
     stop = (edges[:, :2] + edges[:, 2:]).clip(0, image)
     if (stop <= start).any():
         bad = edges[(stop <= start).any(1)][0].tolist()
-        raise ValueError(f"box {bad}: holds no pixel of an image of {image[0]} x {image[1]}; give top, left, height, width")
+        raise ValueError(
+            f"box {bad}: holds no pixel of an image of {image[0]} x {image[1]}; give top, left, height, width"
+        )
     return np.concatenate([start, stop], 1).T

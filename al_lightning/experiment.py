@@ -42,7 +42,7 @@ from al_lightning.loop import ActiveLearningLoop, check_needs
 from al_lightning.oracles import ORACLES, Oracle
 from al_lightning.pool import PSEUDO, LabelPool, random_stream, torch_seed
 from al_lightning.storage import RunFolder, write_atomic
-from al_lightning.strategies import STRATEGIES
+from al_lightning.strategies import STRATEGIES, Full
 from al_lightning.types import StageRow, Strategy
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
@@ -59,6 +59,11 @@ class Setup:
     cache: Cache
     strategy: Strategy
     oracle: Oracle
+
+    @property
+    def initial(self) -> int:
+        """Images labelled before the first training."""
+        return len(self.dataset.pool) if isinstance(self.strategy, Full) else self.config.budget.initial
 
     def learner(self, stage: int, member: int = 0) -> DenseLearner:
         """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
@@ -117,10 +122,10 @@ def prepare(config: Config) -> Setup:
     config = complete(config)
     dataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
     budget, size = config.budget, len(dataset.pool)
-    if budget.initial > size:
+    if stages_of(config) > 1 and budget.initial > size:
         raise ConfigError(f"budget.initial={budget.initial}: the pool of {dataset.name} has only {size} images")
     reachable = 1 + -(-(size - budget.initial) // budget.per_stage)
-    if budget.stages > reachable:
+    if stages_of(config) > reachable:
         raise ConfigError(
             f"budget.stages={budget.stages}: {budget.initial} + {budget.stages - 1} x {budget.per_stage} images "
             f"are more than the pool of {dataset.name} has ({size}); at most {reachable} stages"
@@ -139,6 +144,11 @@ def prepare(config: Config) -> Setup:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return Setup(config, dataset, Cache(dataset, config.loader.cache), strategy, oracle)
+
+
+def stages_of(config: Config) -> int:
+    """Rows of the curve: with full supervision there is one."""
+    return 1 if STRATEGIES[config.strategy.name] is Full else config.budget.stages
 
 
 def run_folder(config: Config) -> RunFolder:
@@ -173,10 +183,11 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"
         )
-    if folder.progress(full.budget.stages - 1).get("pool") is not None:
-        for stage in range(full.budget.stages):
+    stages = stages_of(full)
+    if folder.progress(stages - 1).get("pool") is not None:
+        for stage in range(stages):
             folder.append_row(folder.progress(stage)["row"])
-        console.print(f"{folder.path}: complete, {full.budget.stages} stages")
+        console.print(f"{folder.path}: complete, {stages} stages", soft_wrap=True, highlight=False)
         return folder
     setup = prepare(config)
     run_id = _describe(setup, folder)
@@ -198,8 +209,8 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, config.budget.per_stage, config.seed)
     data = PoolDataModule(dataset, pool, config.loader.batch_size, config.loader.workers, setup.cache, config.seed)
     _say(console, f"{folder.path}: {_sizes(setup)}")
-    loop.start(config.budget.initial)
-    for stage in range(config.budget.stages):
+    loop.start(setup.initial)
+    for stage in range(stages_of(config)):
         done = folder.progress(stage)
         loop.stage = data.stage = stage
         if "pool" not in done:
@@ -244,7 +255,7 @@ def _stage(
     }
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
-    if stage + 1 < config.budget.stages:
+    if stage + 1 < stages_of(config):
         query = loop.acquire(trainer, trained, data, ckpt_path=None)
         seconds = dict(loop.seconds)
         scores = [None if math.isnan(score) else score for score in query.score.tolist()]

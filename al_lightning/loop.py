@@ -263,7 +263,7 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
     Raises:
         ValueError: soft targets of more than two classes, or a learner without probabilities.
     """
-    p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic
+    p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
     if p is None:
         raise ValueError("pseudo-labels need a learner that provides 'probabilities'")
     if wanted.kind == "soft":

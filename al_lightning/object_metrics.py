@@ -294,8 +294,11 @@ def _directed(a: _Objects, i: int, b: _Objects, j: int) -> float:
     """
     edge = a.edges[i]
     edge = edge[b.labels[edge[:, 0], edge[:, 1]] != j + 1]
-    rows, columns = b.boxes[j]
-    inside = (slice(rows.start + 1, rows.stop - 1), slice(columns.start + 1, columns.stop - 1))
+    # strictly inside the box of B, and in the box of A, to look at fewer pixels
+    inside = tuple(
+        slice(max(at.start + 1, own.start), min(at.stop - 1, own.stop))
+        for at, own in zip(b.boxes[j], a.boxes[i], strict=True)
+    )
     inner = np.argwhere((a.labels[inside] == i + 1) & (b.labels[inside] != j + 1))
-    points = np.concatenate([edge, inner + np.array([rows.start + 1, columns.start + 1])])
+    points = np.concatenate([edge, inner + [axis.start for axis in inside]])
     return float(b.trees[j].query(points)[0].max()) if len(points) else 0.0

@@ -90,9 +90,7 @@ def _sliding(maps: Tensor, n: int, dim: int) -> Tensor:
         width *= 2
 
 
-def information(
-    entropy_map: Tensor, size: Size, classes: int, votes: int | None = None, step: int = 1
-) -> Tensor:
+def information(entropy_map: Tensor, size: Size, classes: int, votes: int | None = None, step: int = 1) -> Tensor:
     """I = Σ_window H / (h·w·ln N), in [0, 1]: entropy (B, H, W) in nats -> (B, H', W').
 
     Args:
@@ -200,7 +198,7 @@ def _suppress_one(values: NDArray[Any], tops: Rows, lefts: Rows, size: Size, lim
     best = maxima.max()
     if np.isnan(best) or best == np.inf:
         raise ValueError("values: NaN or +inf among them; exclude windows with −inf, and check the learner")
-    picks = []
+    picks: list[tuple[int, int, float]] = []
     while len(picks) < limit:
         row, segment = divmod(int(maxima.argmax()), segments)
         value = maxima[row, segment]

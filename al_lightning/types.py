@@ -100,8 +100,8 @@ class Prediction:
     """(B,) int64."""
     probabilities: Tensor | None = None
     """"probabilities": (B, C, H, W), C ≥ 2, mean over passes or members where there are several."""
-    deterministic: Tensor | None = None
-    """(B, C, H, W) of one pass with dropout off, filled beside `passes` of MC dropout."""
+    deterministic: Callable[[], Tensor] | None = None
+    """Gives (B, C, H, W) of one pass with dropout off, where `probabilities` is a mean over MC passes."""
     depth: Tensor | None = None
     """"depth": (B, 1, H, W) in cm, mean over passes or members."""
     deviation: Tensor | None = None

@@ -139,6 +139,14 @@ def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, ti
     assert without_times(folder.rows()) == whole
 
 
+def test_full_supervision_is_one_stage_with_everything(tiny, write_config):
+    path = write_config(tiny)
+    folder = run(path, "strategy.name=full", "trainer.max_epochs=1")
+    (row,) = folder.rows()
+    assert (row["labelled"], row["fraction"], row["selected"]) == (18, 1.0, [])
+    assert run(path, "strategy.name=full", "trainer.max_epochs=1").rows() == (row,)
+
+
 def test_resume_of_nothing_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no config\.yaml"):
         experiment.resume(tmp_path)

@@ -16,7 +16,7 @@ LEVELS = [
     {"loop", "report", "tracking"},
     {"strategies", "learners", "oracles", "data"},
     {"networks", "pool", "storage"},
-    {"neighbors", "uncertainty", "metrics"},
+    {"neighbors", "uncertainty", "metrics", "object_metrics", "regions", "clicks"},
     {"types", "config"},
     {"version"},
 ]

@@ -89,25 +89,35 @@ def test_a_score_does_not_depend_on_the_neighbours_in_the_batch():
     assert torch.allclose(together, torch.cat([a.probabilities for a in alone]), atol=1e-6)
 
 
-def test_mc_passes_switch_only_dropout_and_average(monkeypatch):
-    learner = unet(POLYP, (16, 16), mc_passes=7, widths=[4, 8], dropout=0.5).eval()
-    calls: dict[str, int] = {"encode": 0, "decode": 0}
-    for name in calls:
-        original = getattr(PlainUNet, name)
-
-        def counted(self, x, _name=name, _original=original):
-            calls[_name] += 1
-            assert all(not m.training for m in self.modules() if isinstance(m, nn.BatchNorm2d))
-            return _original(self, x)
-
-        monkeypatch.setattr(PlainUNet, name, counted)
+@pytest.mark.parametrize("attention", [False, True])
+def test_mc_passes_switch_only_dropout_and_run_the_encoder_once(monkeypatch, attention):
+    options = {"widths": [4, 8], "dropout": 0.5, "attention": attention}
+    learner = unet(POLYP, (16, 16), mc_passes=7, **options).eval()
+    network = learner.network
+    encodes = []
+    original = PlainUNet.encode
+    monkeypatch.setattr(PlainUNet, "encode", lambda self, x: (encodes.append(1), original(self, x))[1])
+    modes = []
+    network.merge[0][1].register_forward_hook(
+        lambda *_: modes.append(any(m.training for m in network.modules() if isinstance(m, nn.BatchNorm2d)))
+    )
     before = {k: v.clone() for k, v in learner.state_dict().items()}
+    images = batch()
     with torch.no_grad():
-        found = learner.predict_step(batch(), 0)
-    assert calls == {"encode": 1, "decode": 7 + 1}, "seven passes and the deterministic one"
-    assert found.passes.count == 7
-    assert found.passes.square.sub(found.passes.mean**2).max() > 1e-6, "the passes differ"
-    assert not any(m.training for m in dropout_layers(learner.network))
+        torch.manual_seed(3)
+        found = learner.predict_step(images, 0)
+        assert (len(encodes), modes) == (1, [False] * 7)
+        assert found.passes.count == 7
+        # The same passes through the whole network, one after another.
+        torch.manual_seed(3)
+        network.dropout.train()
+        each = torch.stack([probabilities(learner(images["image"])) for _ in range(7)])
+        network.dropout.eval()
+        assert torch.allclose(found.probabilities, each.mean(0), atol=1e-5)
+        assert torch.allclose(found.passes.square, (each**2).mean(0), atol=1e-5)
+        assert each.std(0).max() > 1e-3, "the passes differ"
+        assert torch.allclose(found.deterministic(), probabilities(learner(images["image"])), atol=1e-6)
+    assert not any(m.training for m in dropout_layers(network))
     assert all(torch.equal(before[k], v) for k, v in learner.state_dict().items())
 
 

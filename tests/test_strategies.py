@@ -41,7 +41,7 @@ from al_lightning.types import Candidates, Passes, Prediction, Query
 RNG = np.random.default_rng
 
 
-def pool(labelled: list[int] | None = None, stage: int = 0, images: Any = None, **values: Any) -> Candidates:
+def pool(labelled: list[int] | None = None, stage: Any = 0, images: Any = None, **values: Any) -> Candidates:
     """Rows 0..N−1 with these values; underscores of a name stand for hyphens."""
     arrays = {key.replace("_", "-"): np.asarray(value) for key, value in values.items()}
     n = len(next(iter(arrays.values())))
@@ -342,10 +342,10 @@ def test_greedy_cover_against_the_definition(cache: int, monkeypatch: pytest.Mon
         uncertain = sorted(u[np.argsort(-variance[u], kind="stable")][:16])
         chosen: list[int] = []
         for _ in range(8):
-            cover = {i: cosine[np.ix_([*chosen, i], u)].max(0).sum() for i in uncertain if i not in chosen}
+            cover = {i: cosine[[*chosen, i]][:, u].max(0).sum() for i in uncertain if i not in chosen}
             chosen.append(max(cover, key=lambda i: cover[i]))
         np.testing.assert_array_equal(query.rows, chosen)
-        total = cosine[np.ix_(chosen, u)].max(0).sum()
+        total = cosine[chosen][:, u].max(0).sum()
         assert query.score.sum() == pytest.approx(total, rel=1e-5)
 
 

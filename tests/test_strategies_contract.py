@@ -14,8 +14,10 @@ from al_lightning.config import options_of
 from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, choose
 from al_lightning.types import Candidates, Passes, Prediction, Query, Rows, Strategy
 
-ARGUMENTS: dict[str, dict[str, Any]] = {"mixture": {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()}}
+REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()}}
 """Options without a default, by strategy; a strategy that lacks one here fails."""
+SHORT: dict[str, dict[str, Any]] = {"vaal": {"multiplier": 1 / 64, "iterations": 2, "batch_size": 4}}
+"""What makes a strategy that trains something small enough to test; all else runs with its defaults."""
 POOL = np.arange(5, 85, 2)
 """Rows with gaps, so that a position taken for a row is found out."""
 LABELLED = np.isin(POOL, POOL[[0, 7, 8, 19, 31, 39]])
@@ -24,7 +26,7 @@ MEMBERS, DIMENSIONS, SIZE = 4, 6, 16
 
 
 def strategy_of(name: str) -> Strategy:
-    return STRATEGIES[name](**ARGUMENTS.get(name, {}))
+    return STRATEGIES[name](**REQUIRED.get(name, {}), **SHORT.get(name, {}))
 
 
 def pixels(rows: Rows, kind: str = "varied") -> np.ndarray[Any, Any]:
@@ -93,6 +95,7 @@ def candidates_of(
         {key: np.concatenate(parts) for key, parts in gathered.items()},
         (lambda rows: pixels(rows, kind)) if "images" in strategy.needs else None,
         stage,
+        {"accelerator": "cpu"},
     )
     for array in (made.rows, made.labelled, *made.values.values()):
         array.flags.writeable = False
@@ -126,11 +129,11 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_options_are_those_of_the_yaml(name: str) -> None:
-    """The config layer finds every option with a type it knows; all but those of ARGUMENTS have defaults."""
+    """The config layer finds every option with a type it knows; all but those of REQUIRED have defaults."""
     found = inspect.signature(STRATEGIES[name]).parameters
     without_default = {key for key, value in found.items() if value.default is inspect.Parameter.empty}
-    assert without_default == set(ARGUMENTS.get(name, {}))
-    nested = {Strategy: STRATEGIES}
+    assert without_default == set(REQUIRED.get(name, {}))
+    nested: dict[type, Any] = {Strategy: STRATEGIES}
     given = {key: {"name": "random"} for key in without_default}
     assert set(options_of("strategy", STRATEGIES, name, given, nested=nested)) == set(found)
 
@@ -158,7 +161,7 @@ def test_exact_budget_of_distinct_unlabelled_rows(strategy: Strategy, kind: str,
 
 def test_nothing_labelled_yet(strategy: Strategy) -> None:
     made = candidates_of(strategy)
-    fresh = Candidates(made.rows, made.ids, np.zeros(len(POOL), bool), made.values, made.images)
+    fresh = Candidates(made.rows, made.ids, np.zeros(len(POOL), bool), made.values, made.images, 0, made.trainer)
     query = strategy.select(fresh, BUDGET, np.random.default_rng(0))
     assert len(np.unique(query.rows)) == BUDGET
     assert np.isin(query.rows, POOL).all()

@@ -221,7 +221,7 @@ class DenseLearner(pl.LightningModule):
             prediction.probabilities = passes.mean
             if self.mc_passes > 1:
                 prediction.passes = passes
-                prediction.deterministic = probabilities(network.decode(maps).float())
+                prediction.deterministic = lambda: probabilities(network.decode(maps).float())
         return prediction
 
     def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
@@ -233,8 +233,10 @@ class DenseLearner(pl.LightningModule):
         for layer in layers:
             layer.train()
         try:
-            for _ in range(self.mc_passes):
-                yield network.decode(network.encode(image) if network.dropout_in_encoder else maps)
+            if network.dropout_in_encoder:
+                yield from (network.decode(network.encode(image)) for _ in range(self.mc_passes))
+            else:
+                yield from network.decode_many(maps, self.mc_passes)
         finally:
             for layer in layers:
                 layer.eval()

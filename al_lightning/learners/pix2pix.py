@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from al_lightning.learners.dense import DenseLearner
 from al_lightning.learners.unet import fits
+from al_lightning.networks import repeat
 from al_lightning.networks.pix2pix import PatchDiscriminator, Pix2PixGenerator
 from al_lightning.types import IGNORE, Batch, Prediction, Task
 
@@ -240,6 +242,10 @@ class TanhNetwork(nn.Module):
     def decode(self, maps: list[Tensor]) -> Tensor:
         """Maps -> (B, 1, H, W) log-odds, or share of the maximum depth."""
         return as_output(self.generator.decode(maps), self.task)
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [−1, 1] -> (B, 1, H, W) log-odds, or share of the maximum depth."""

@@ -6,12 +6,12 @@ only for the libraries that it uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ["Network", "check_size"]
+__all__ = ["Network", "check_size", "repeat"]
 
 
 @runtime_checkable
@@ -39,6 +39,10 @@ class Network(Protocol):
     def decode(self, maps: list[Tensor]) -> Tensor:
         """What `encode` returned, left unchanged -> (B, K, H, W) logits (K = 1: two classes or a depth)."""
 
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew; what no dropout touches is
+        computed once."""
+
     def __call__(self, image: Tensor) -> Tensor:
         """decode(encode(image))."""
 
@@ -47,6 +51,11 @@ class Network(Protocol):
 
     def modules(self) -> Iterator[nn.Module]:
         """As `nn.Module.modules`."""
+
+
+def repeat(decode: Callable[[list[Tensor]], Tensor], maps: list[Tensor], number: int) -> Iterator[Tensor]:
+    """`decode_many` of a network whose whole decoder lies behind its dropout."""
+    return (decode(maps) for _ in range(number))
 
 
 def check_size(image: Tensor, multiple: int, minimum: int = 1) -> None:

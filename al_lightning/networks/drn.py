@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import bilinear_kernel, conv_relu, scaled
 
 CHANNELS = (16, 32, 64, 128, 256, 512, 512, 512)
@@ -105,6 +106,10 @@ class DRND22(nn.Module):
         scores: Tensor = self.score(self.dropout(maps[-1]))
         kernel = cast(Tensor, self.kernel).to(scores.dtype)
         return F.conv_transpose2d(scores, kernel, stride=8, padding=4, groups=scores.shape[1])
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, K, H, W) logits."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import VGG16, bilinear_kernel, conv_relu, scaled
 
 
@@ -78,6 +80,10 @@ class FCN8s(nn.Module):
         x = self.doubling[0](self.scores[0](self.full(pool5))) + self.scores[1](pool4)
         x = self.doubling[1](x) + self.scores[2](pool3)
         return F.interpolate(x, scale_factor=8, mode="bilinear", align_corners=False)
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K, H, W) logits."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import scaled
 
 
@@ -86,6 +87,10 @@ class Pix2PixGenerator(nn.Module):
             x = torch.cat([layer(x), skip], dim=1)
         output: Tensor = self.head(x)
         return output
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [−1, 1] -> (B, K, H, W) in (−1, 1)."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import VGG16, conv_relu, scaled
 
 
@@ -64,6 +66,10 @@ class SegNet(nn.Module):
         for stage, index in zip(self.up, reversed(maps[:-1]), strict=True):
             x = stage(unpool(x, index))
         return x
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, K, H, W) logits."""

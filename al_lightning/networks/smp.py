@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 
 ARCHITECTURES = tuple(
     name
@@ -111,6 +111,10 @@ class SmpNetwork(nn.Module):
         deepest = self.dropout(maps[-1])
         logits: Tensor = self.model.segmentation_head(self.model.decoder([*maps[:-1], deepest]))
         return logits
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, K, H, W) logits."""

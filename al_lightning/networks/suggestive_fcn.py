@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import conv_relu, scaled
 
 
@@ -81,6 +83,10 @@ class SuggestiveFCN(nn.Module):
         enlarged = [climb(x) for climb, x in zip(self.climbs, coarse, strict=True)]
         logits: Tensor = self.head(torch.cat([maps[0], *enlarged], dim=1))
         return logits
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, K, H, W) logits."""

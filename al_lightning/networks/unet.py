@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from al_lightning.networks import check_size
+from al_lightning.networks import check_size, repeat
 from al_lightning.networks.blocks import conv_relu
 
 
@@ -107,6 +108,30 @@ class PlainUNet(nn.Module):
             x = self.merge[i](torch.cat([gated, x], dim=1))
         logits: Tensor = self.head(x)
         return logits
+
+    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
+        """`number` outputs of `decode(maps)`, each with its dropout drawn anew.
+
+        A convolution of [skip, x] is one of the skip plus one of x. Skips lie before the dropout, so their part of
+        each first convolution is computed once for all passes; attention gates mix the two, so with them it is not.
+        """
+        if self.gates:
+            yield from repeat(self.decode, maps, number)
+            return
+        skips = list(reversed(maps[:-1]))
+        firsts = [cast(nn.Sequential, cast(nn.Sequential, merge)[0]) for merge in self.merge]
+        convolutions = [cast(nn.Conv2d, first[0]) for first in firsts]
+        fixed = [
+            F.conv2d(skip, layer.weight[:, : skip.shape[1]], layer.bias, padding=layer.padding)
+            for skip, layer in zip(skips, convolutions, strict=True)
+        ]
+        for _ in range(number):
+            x: Tensor = self.dropout(maps[-1])
+            for i, layer in enumerate(convolutions):
+                moving = layer.weight[:, skips[i].shape[1] :]
+                x = fixed[i] + F.conv2d(self.enlarge[i](x), moving, padding=layer.padding)
+                x = cast(nn.Sequential, self.merge[i])[1](firsts[i][1:](x))
+            yield self.head(x)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, K, H, W) logits."""

@@ -10,6 +10,7 @@ from al_lightning.strategies.ceal_melanoma import CEALMelanoma
 from al_lightning.strategies.clustering import UncertaintyClustering
 from al_lightning.strategies.coreset import TACoreset
 from al_lightning.strategies.density import InformationDensity
+from al_lightning.strategies.full import Full
 from al_lightning.strategies.hashing import UncPCAHash
 from al_lightning.strategies.mixture import Mixture
 from al_lightning.strategies.pixels import PCACoreset
@@ -38,6 +39,7 @@ def information_density(measure: str = "entropy", top: float = 1.0, beta: float 
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "random": Random,
+    "full": Full,
     "least-confidence": partial(Uncertain, "least-confidence"),
     "margin": partial(Uncertain, "margin"),
     "bvsb": partial(Uncertain, "bvsb"),
@@ -72,6 +74,7 @@ __all__ = [
     "STRATEGIES",
     "VAAL",
     "CEALMelanoma",
+    "Full",
     "InformationDensity",
     "Mixture",
     "PCACoreset",

@@ -70,7 +70,7 @@ class CEALMelanoma:
         variance = mc_variance(prediction.passes)
         if prediction.probabilities.shape[1] == 2:
             variance = variance / 2  # both classes vary alike: the variance of the foreground
-        sure = prediction.probabilities if prediction.deterministic is None else prediction.deterministic
+        sure = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
         mask = sure[:, 0] <= 0.5  # class 0 is the background
         score = (variance.double() * contour_distance(mask)).sum((1, 2))
         return {"contour-variance": score, "detected": mask.flatten(1).any(1)}

@@ -1,0 +1,320 @@
+"""Clicks against plain loops and scipy's components: polygons read, outlines traced, costs of boxes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from al_lightning.clicks import (
+    box_costs,
+    click_density,
+    click_map,
+    contour_clicks,
+    new_clicks,
+    polygon_clicks,
+    simplify,
+)
+from al_lightning.data.camvid import decode
+from al_lightning.regions import box_sums
+from al_lightning.types import IGNORE
+
+EIGHT = np.ones((3, 3))
+CITY = {
+    "imgHeight": 20,
+    "imgWidth": 40,
+    "objects": [
+        {"label": "road", "polygon": [[0, 19], [39, 19], [39, 10], [0, 10]]},
+        {"label": "sky", "polygon": [[0, 10], [39, 10], [40, -1], [-3, 0]]},  # two corners outside
+        {"label": "car", "polygon": [[5, 12], [9, 12], [7, 15]]},
+        {"label": "car", "deleted": 1, "polygon": [[1, 1], [2, 1], [2, 2]]},
+        {"label": "ego vehicle", "polygon": [[0, 18], [39, 18], [20, 16]]},
+        {"label": "pole", "polygon": []},
+    ],
+}
+
+
+def scene(seed: int, shape: tuple[int, int] = (60, 80), classes: int = 4, smooth: float = 4) -> np.ndarray:
+    """A class map of blobs, one class being void."""
+    rng = np.random.default_rng(seed)
+    fields = [ndimage.gaussian_filter(rng.normal(size=shape), smooth) for _ in range(classes)]
+    target = np.argmax(fields, 0).astype(np.uint8)
+    return np.where(target == classes - 1, np.uint8(IGNORE), target)
+
+
+def filled(component: np.ndarray) -> np.ndarray:
+    """The component (4-connected) without its holes."""
+    return ndimage.binary_fill_holes(component, EIGHT)
+
+
+def painted(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The polygon and its border drawn by pillow."""
+    image = Image.new("1", shape[::-1])
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in points.tolist()], fill=1, outline=1)
+    return np.array(image)
+
+
+def to_segments(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Distance of each point to the closed polygon."""
+    nearest = np.full(len(points), np.inf)
+    for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        length = np.dot(b - a, b - a)
+        along = np.clip((points - a) @ (b - a) / length, 0, 1) if length else np.zeros(len(points))
+        nearest = np.minimum(nearest, np.linalg.norm(points - a - along[:, None] * (b - a), axis=1))
+    return nearest
+
+
+def peucker(path: np.ndarray, tolerance: float) -> list[int]:
+    """The textbook recursion over an open path: positions kept between its ends."""
+    if len(path) < 3:
+        return []
+    distance = to_segments(path[1:-1], path[[0, -1]])
+    if distance.max() <= tolerance:
+        return []
+    at = 1 + int(distance.argmax())
+    return [*peucker(path[: at + 1], tolerance), at, *(at + i for i in peucker(path[at:], tolerance))]
+
+
+def test_polygons_of_cityscapes(tmp_path: Path):
+    path = tmp_path / "aachen_000000_000019_gtFine_polygons.json"
+    path.write_text(json.dumps(CITY))
+    clicks = polygon_clicks(path)
+    assert len(clicks) == 4 + 2 + 3 + 3
+    # The border between road and sky has been clicked for each of them.
+    assert sorted(clicks.labels[(clicks.points == [39, 10]).all(1)]) == ["road", "sky"]
+    assert clicks.labels.tolist() == ["road"] * 4 + ["sky"] * 2 + ["car"] * 3 + ["ego vehicle"] * 3
+    assert clicks.polygons.tolist() == [0] * 4 + [1] * 2 + [2] * 3 + [3] * 3
+    assert len(polygon_clicks(CITY, skip={"ego vehicle"})) == 9
+    assert len(polygon_clicks({**CITY, "objects": []})) == 0
+    with pytest.raises(FileNotFoundError):
+        polygon_clicks(tmp_path / "none.json")
+    path.write_text('{"imgHeight": 20, "imgWidth": 40}')
+    with pytest.raises(ValueError, match=r"polygons\.json: not a Cityscapes polygon file"):
+        polygon_clicks(path)
+    with pytest.raises(ValueError, match="not a Cityscapes"):
+        polygon_clicks({**CITY, "objects": [{"label": "road", "polygon": [[1, 2, 3]]}]})
+
+
+def test_window_sums_of_the_click_map_count_clicks():
+    clicks = polygon_clicks(CITY)
+    counts = click_map(clicks.points, (20, 40))
+    assert counts.sum() == len(clicks)
+    assert counts[10, 39] == 2
+    windows = box_sums(torch.from_numpy(counts)[None], (8, 8))[0]
+    revealed = np.zeros((20, 40), dtype=bool)
+    revealed[:14, :20] = True
+    fresh = box_sums(torch.from_numpy(counts * ~revealed)[None], (8, 8))[0]
+    for top, left in ((0, 0), (10, 4), (12, 32), (5, 17), (12, 0)):
+        inside = [top <= y < top + 8 and left <= x < left + 8 for x, y in clicks.points]
+        new = [hit and not revealed[int(y), int(x)] for hit, (x, y) in zip(inside, clicks.points, strict=True)]
+        assert windows[top, left] == sum(inside)
+        assert fresh[top, left] == sum(new)
+        assert new_clicks(np.array([top, left, 8, 8]), clicks.points, revealed).tolist() == clicks.points[new].tolist()
+    # Between pixels the left or upper one holds the click; what is outside does not count.
+    outside = [[-0.5, 0], [40, 3], [3, 20], [2.9, 3.9], [39.9, 0]]
+    assert np.argwhere(click_map(np.array(outside), (20, 40))).tolist() == [[0, 39], [3, 2]]
+    assert len(new_clicks(np.array([0, 0, 20, 40]), np.array(outside), np.zeros((20, 40), dtype=bool))) == 2
+
+
+def test_the_density_keeps_the_number_of_clicks():
+    points = np.array([[0, 0], [39, 19], [20, 10], [20, 10]])
+    density = click_density(points, (20, 40))
+    assert density.min() >= 0
+    assert density.sum() == pytest.approx(4)
+    middle = click_density(np.array([[50, 50]]), (101, 101), sigma=4)
+    assert middle[50, 54] / middle[50, 50] == pytest.approx(np.exp(-0.5), rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [4, 5, 20])
+def test_a_square_has_four_clicks(side):
+    target = np.full((40, 40), IGNORE, dtype=np.uint8)
+    target[7 : 7 + side, 11 : 11 + side] = 3
+    clicks = contour_clicks(target)
+    assert clicks.labels.tolist() == [3] * 4
+    end = side - 1
+    assert {tuple(p) for p in clicks.points} == {(11, 7), (11 + end, 7), (11, 7 + end), (11 + end, 7 + end)}
+
+
+def test_what_is_outlined():
+    target = np.zeros((30, 30), dtype=np.uint8)
+    clicks = contour_clicks(target)
+    assert {tuple(p) for p in clicks.points} == {(0, 0), (29, 0), (0, 29), (29, 29)}  # the edge of the image
+    target[10:20, 10:20] = 1
+    assert np.bincount(contour_clicks(target).labels).tolist() == [4, 4]  # a hole has no outline of its own
+    target[10:20, 10:20] = IGNORE
+    assert len(contour_clicks(target)) == 4
+    target[:] = IGNORE
+    assert len(contour_clicks(target)) == 0
+    target[4, 3:25] = 2
+    assert sorted(contour_clicks(target).points.tolist()) == [[3, 4], [24, 4]]  # a stroke
+    target[:] = IGNORE
+    target[4, 4] = target[5, 5] = 0
+    assert contour_clicks(target).points.tolist() == [[4, 4], [5, 5]]  # two specks that only touch at a corner
+    assert len(contour_clicks(np.zeros((0, 5), dtype=np.uint8))) == 0
+    for bad in (np.zeros((3, 3)), np.zeros(3, dtype=int), np.full((3, 3), -1)):
+        with pytest.raises(ValueError, match="class map"):
+            contour_clicks(bad)
+    with pytest.raises(ValueError, match="tolerance=-1"):
+        contour_clicks(target, -1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outlines_keep_within_the_tolerance(seed):
+    target = scene(seed)
+    for tolerance in (0.0, 1.5, 4.0):
+        clicks = contour_clicks(target, tolerance)
+        count = 0
+        for value in range(3):
+            labels, number = ndimage.label(target == value)
+            count += number
+            seen = []
+            for polygon in np.unique(clicks.polygons[clicks.labels == value]):
+                corners = clicks.points[clicks.polygons == polygon]
+                own = labels[corners[:, 1].astype(int), corners[:, 0].astype(int)]
+                assert (own == own[0]).all()
+                seen.append(own[0])
+                whole = filled(labels == own[0])
+                border = np.argwhere(np.pad(whole, 1) & ~ndimage.binary_erosion(np.pad(whole, 1)))[:, ::-1] - 1
+                assert to_segments(border.astype(float), corners).max() <= tolerance + 1e-9
+                if tolerance == 0 and len(corners) > 2:
+                    assert (painted(corners, target.shape) == whole).all()
+            assert sorted(seen) == list(range(1, number + 1))
+        assert len(np.unique(clicks.polygons)) == count
+        again = contour_clicks(target.copy(), tolerance)
+        assert (again.points == clicks.points).all()
+    assert len(contour_clicks(target, 4.0)) < len(contour_clicks(target, 1.5)) < len(contour_clicks(target, 0.0))
+
+
+def test_simplify_is_the_textbook_recursion():
+    rng = np.random.default_rng(5)
+    rings = [rng.normal(size=(n, 2)).cumsum(0) for n in (1, 2, 3, 50, 200, 1, 7)]
+    rings.append(np.zeros((5, 2)))
+    points, owner = simplify(rings, 1.1)
+    for i, ring in enumerate(rings):
+        distinct = ring[(ring != np.roll(ring, 1, axis=0)).any(1)] if len(np.unique(ring, axis=0)) > 1 else ring[:1]
+        first = np.argmax(((distinct - distinct.mean(0)) ** 2).sum(1))
+        path = np.concatenate([distinct[first:], distinct[: first + 1]])
+        np.testing.assert_array_equal(points[owner == i], path[[0, *peucker(path, 1.1)]])
+    assert simplify([], 1.0)[0].shape == (0, 2)
+
+
+def test_clicks_of_a_disc_grow_with_one_over_the_root_of_the_tolerance():
+    y, x = np.mgrid[:801, :801]
+    radius = 390
+    target = ((y - 400) ** 2 + (x - 400) ** 2 <= radius**2).astype(np.uint8)
+    tolerances = np.array([1.5, 3, 6, 12, 24])
+    counts = [(contour_clicks(target, t).labels == 1).sum() for t in tolerances]
+    slope = np.polyfit(np.log(tolerances), np.log(counts), 1)[0]
+    assert slope == pytest.approx(-0.5, abs=0.1)
+    # A chord of n corners on a circle has sagitta R(1 − cos(π/n)) ≈ R·π²/(2n²), the least n that can do.
+    least = np.pi * np.sqrt(radius / (2 * tolerances))
+    assert (counts >= least * 0.9).all()
+    assert (counts <= least * 2.1).all()
+
+
+def cost_by_loop(box, points, target, ignore) -> int:
+    height, width = target.shape
+    top, left = max(box[0], 0), max(box[1], 0)
+    bottom, right = min(box[0] + box[2], height), min(box[1] + box[3], width)
+    vertices = 0
+    for x, y in points:
+        row, column = int(np.floor(y)), int(np.floor(x))
+        if not (top <= row < bottom and left <= column < right):
+            continue
+        neighbours = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+        in_image = [(r, c) for r, c in neighbours if 0 <= r < height and 0 <= c < width]
+        vertices += all(top <= r < bottom and left <= c < right for r, c in in_image)
+    cut = target[top:bottom, left:right]
+    edge = np.zeros(cut.shape, dtype=bool)
+    edge[[0, -1]] = edge[:, [0, -1]] = True
+    crossings = 0
+    for r, c in np.argwhere(edge):
+        for r2, c2, along in ((r + 1, c, c in (0, cut.shape[1] - 1)), (r, c + 1, r in (0, cut.shape[0] - 1))):
+            if along and r2 < cut.shape[0] and c2 < cut.shape[1]:
+                crossings += cut[r, c] != cut[r2, c2]
+    components = sum(ndimage.label(cut == v, EIGHT)[1] for v in np.unique(cut) if v != ignore)
+    return vertices + crossings + components
+
+
+@pytest.mark.parametrize("smooth", [0, 1, 3])
+def test_box_costs(smooth):
+    rng = np.random.default_rng(6)
+    target = scene(7, (25, 31), smooth=smooth)
+    points = rng.uniform(-2, 33, (150, 2))
+    boxes = np.stack([*rng.integers(-3, 22, (2, 40)), *rng.integers(4, 12, (2, 40))], 1)
+    thin = [[0, 0, 25, 31], [3, 4, 1, 9], [3, 4, 9, 1], [3, 4, 1, 1], [0, 0, 2, 2], [-5, -5, 99, 99]]
+    boxes = np.concatenate([boxes, np.array(thin), np.tile([[5, 6, 8, 8]], (3, 1))])
+    for ignore in (IGNORE, None):
+        expected = [cost_by_loop(box, points, target, ignore) for box in boxes]
+        assert box_costs(boxes, points, target, ignore).tolist() == expected
+    with pytest.raises(ValueError, match=r"box \[30, 0, 5, 5\]: holds no pixel"):
+        box_costs(np.array([[30, 0, 5, 5]]), points, target)
+    assert box_costs(np.empty((0, 4), dtype=int), points, target).shape == (0,)
+
+
+def test_boxes_are_counted_in_chunks(monkeypatch):
+    target, points = scene(8), np.empty((0, 2))
+    boxes = np.array([(t, x, 16, 16) for t in range(0, 44, 5) for x in range(0, 64, 7)])
+    at_once = box_costs(boxes, points, target)
+    monkeypatch.setattr("al_lightning.clicks.CHUNK", 1000)
+    assert (box_costs(boxes, points, target) == at_once).all()
+
+
+def test_void_costs_nothing():
+    void = np.full((20, 20), IGNORE, dtype=np.uint8)
+    box = np.array([[2, 3, 8, 8]])
+    assert box_costs(box, np.empty((0, 2)), void).tolist() == [0]
+    assert box_costs(box, np.empty((0, 2)), void, ignore=None).tolist() == [1]
+    assert box_costs(box, np.empty((0, 2)), void * 0).tolist() == [1]
+    assert click_map(contour_clicks(void).points, void.shape).sum() == 0
+
+
+def test_outlines_of_real_road_scenes(real_data: Path):
+    files = sorted((real_data / "CamVid").glob("*annot/*.png"))[::25]
+    if not files:
+        pytest.skip(f"no CamVid at {real_data}")
+    large = 0
+    for file in files:
+        target = decode(file)
+        clicks = contour_clicks(target)
+        for value in np.unique(clicks.labels):
+            labels, _ = ndimage.label(target == value)
+            for polygon in np.unique(clicks.polygons[clicks.labels == value]):
+                corners = clicks.points[clicks.polygons == polygon]
+                own = labels == labels[int(corners[0, 1]), int(corners[0, 0])]
+                if own.sum() < 300 or len(corners) < 3:
+                    continue
+                whole, drawn = filled(own), painted(corners, target.shape)
+                border = whole & ~ndimage.binary_erosion(whole)
+                wrong = whole ^ drawn
+                assert (ndimage.distance_transform_edt(~border)[wrong] <= 1.5 + 0.5).all()
+                # 1.5 pixels along the border are 5 % of the area where the area is 15 times the border or more.
+                if whole.sum() >= 15 * border.sum():
+                    large += 1
+                    assert (whole & drawn).sum() / (whole | drawn).sum() > 0.95
+    assert large >= len(files) // 4
+
+
+@pytest.mark.bench
+def test_a_camvid_map_takes_a_moment(real_data: Path):
+    """360 x 480, CamVid's own size, within 50 ms of one core."""
+    files = sorted((real_data / "CamVid").glob("*annot/*.png"))[::60]
+    if not files:
+        pytest.skip(f"no CamVid at {real_data}")
+    for file in files:
+        target = decode(file)
+        factor = 360 // len(target)
+        target = np.kron(target, np.ones((factor, factor), dtype=np.uint8))
+        seconds = []
+        for _ in range(5):
+            start = time.process_time()
+            contour_clicks(target)
+            seconds.append(time.process_time() - start)
+        assert target.shape == (360, 480)
+        assert min(seconds) < 0.05
