@@ -27,15 +27,31 @@ QUICK = {"vaal": ["multiplier=0.05", "iterations=2", "size=32"], "unc-pca-hash":
 """Strategy -> options that make it quick."""
 
 
+def is_depth(config) -> bool:
+    return config.dataset.name == "colonoscopy-depth" or config.dataset.options.get("task") == "depth"
+
+
+def polyp_set(root: Path) -> list[str]:
+    options = {"root": root, "size": 32, "validation": 4}
+    return ["dataset.name=kvasir", *[f"dataset.options.{key}={value}" for key, value in options.items()]]
+
+
+def depth_set(root: Path) -> list[str]:
+    options = {"root": root, "size": 32, "render_size": 32, "pool": 24, "validation": 8, "test": 8, "task": "depth"}
+    return ["dataset.name=synthetic", *[f"dataset.options.{key}={value}" for key, value in options.items()]]
+
+
+@pytest.fixture(scope="session")
+def depth_root(tmp_path_factory):
+    return tmp_path_factory.mktemp("depth")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_runs(path, kvasir_root, tmp_path):
+def test_it_runs(path, kvasir_root, depth_root, tmp_path):
     full = load([path])
     overrides = [
         f"runs_dir={tmp_path}",
-        "dataset.name=kvasir",
-        f"dataset.options.root={kvasir_root}",
-        "dataset.options.size=32",
-        "dataset.options.validation=4",
+        *(depth_set(depth_root) if is_depth(full) else polyp_set(kvasir_root)),
         "budget.initial=5",
         "budget.per_stage=4",
         "budget.stages=2",

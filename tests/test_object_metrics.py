@@ -108,6 +108,7 @@ def random_map(rng, height, width):
     return labels
 
 
+@pytest.mark.filterwarnings("ignore:.*are taken as one object")
 @pytest.mark.parametrize(
     ("maps", "largest", "hausdorff"), [(70, 12, pixel_pairs), (100, 36, scipy_pairs)], ids=["pixel pairs", "scipy"]
 )
@@ -154,6 +155,20 @@ def test_distance_to_a_hollow_object_is_attained_inside_the_other(shape):
     assert found == pytest.approx(scipy_pairs(ring, other), abs=1e-12)
     assert found > 12  # from the centre
     assert scipy_pairs(*edges) < found - 2
+
+
+@pytest.mark.parametrize("lonely", ["prediction", "truth"])
+def test_without_overlap_the_nearest_object_is_found_behind_one_of_the_same_reach(lonely):
+    """Two ends one row off reach as far as the bar does, but its middle is 8 from them; a bar 5 rows off is nearer."""
+    bar, others = np.zeros((9, 23), dtype=np.int64), np.zeros((9, 23), dtype=np.int64)
+    bar[1, 3:20] = 1
+    others[2, [3, 19]], others[6, 3:20] = 2, 3
+    prediction, truth = (bar, others) if lonely == "prediction" else (others, bar)
+    sums = object_sums(prediction, truth)
+    of_bar = sums.prediction_hausdorff if lonely == "prediction" else sums.truth_hausdorff
+    assert scipy_pairs(bar, others == 2) == 8
+    assert of_bar == 17 * 5
+    assert object_scores(sums) == pytest.approx((0, 0, (5 + (2 * 8 + 17 * 5) / 19) / 2))
 
 
 def test_background_is_never_the_partner():
