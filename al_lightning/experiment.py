@@ -37,7 +37,7 @@ from al_lightning.config import (
 )
 from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
 from al_lightning.data.overlap import overlap
-from al_lightning.learners import LEARNERS, Committee, DenseLearner
+from al_lightning.learners import LEARNERS, Committee, Learner
 from al_lightning.loop import ActiveLearningLoop, check_needs
 from al_lightning.oracles import ORACLES, Oracle
 from al_lightning.pool import PSEUDO, LabelPool, random_stream, torch_seed
@@ -65,7 +65,7 @@ class Setup:
         """Images labelled before the first training."""
         return len(self.dataset.pool) if isinstance(self.strategy, Full) else self.config.budget.initial
 
-    def learner(self, stage: int, member: int = 0) -> DenseLearner:
+    def learner(self, stage: int, member: int = 0) -> Learner:
         """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
         torch.manual_seed(torch_seed(self.config.seed, stage, f"weights {member}"))
         section = self.config.learner

@@ -277,10 +277,11 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
 
 
 def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:
-    """Arguments for a Trainer that a strategy starts: one device of the same kind, no files, no logger."""
+    """Arguments for a Trainer that a strategy starts: this rank's own device, no files, no logger."""
+    device = trainer.strategy.root_device
     return {
         "accelerator": "cpu" if isinstance(trainer.accelerator, CPUAccelerator) else "auto",
-        "devices": 1,
+        "devices": 1 if device.index is None else [device.index],
         "logger": False,
         "enable_checkpointing": False,
         "enable_model_summary": False,

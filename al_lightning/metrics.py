@@ -26,7 +26,8 @@ def overlaps(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     IoU = TP / (TP + FP + FN), Dice = 2 TP / (2 TP + FP + FN); both 1 where a class is neither in truth nor in
     prediction.
     """
-    hit = counts.diagonal(dim1=-2, dim2=-1).double()
+    counts = counts.cpu().double()  # some devices have no float64
+    hit = counts.diagonal(dim1=-2, dim2=-1)
     union = counts.sum(-1) + counts.sum(-2) - hit
     present = union > 0
     iou = torch.where(present, hit / union.clamp_min(1), 1.0)
@@ -64,8 +65,8 @@ class SegmentationMetrics(Metric):
         counts = confusion(prediction, target, self.classes)
         self.counts += counts.sum(0)
         iou, dice, present = overlaps(counts)
-        self.iou_image += _foreground(iou, present).sum().float()
-        self.dice_image += _foreground(dice, present).sum().float()
+        self.iou_image += float(_foreground(iou, present).sum())
+        self.dice_image += float(_foreground(dice, present).sum())
         self.images += len(prediction)
 
     def compute(self) -> dict[str, Tensor]:

@@ -38,6 +38,8 @@ class Task:
     """Names of the classes, index = target value; unused by depth."""
     maximum: float = 20.0
     """Depth in cm that a learner's output of 1 stands for; unused by segmentation."""
+    objects: bool = False
+    """Whether tests also score single objects (glands), beside pixels."""
 
     @property
     def channels(self) -> int:
@@ -56,6 +58,8 @@ class Batch(TypedDict, total=False):
     """(B, H, W) uint8 class indices with `IGNORE`, or (B, 1, H, W) float32 depth in cm."""
     native: list[Tensor]
     """B targets at their own size, present where evaluation is at the original size."""
+    objects: list[Tensor]
+    """B maps (H, W) of object ids, 0 background, beside `native` where the task scores objects."""
 
 
 @dataclass

@@ -107,12 +107,13 @@ elif where == "torn":
         die()
     storage.RunFolder.append_row = torn
 elif where == "epoch":
-    original = ModelCheckpoint.on_validation_end
+    original = ModelCheckpoint.on_train_epoch_end
     def after(self, trainer, module):
         original(self, trainer, module)
-        if self.monitor is None and trainer.current_epoch == 0 and not trainer.sanity_checking:
+        if self.monitor is None and trainer.current_epoch == 1:
+            assert os.path.exists(os.path.join(self.dirpath, "last.ckpt"))
             die()
-    ModelCheckpoint.on_validation_end = after
+    ModelCheckpoint.on_train_epoch_end = after
 else:
     original_finish = storage.RunFolder.finish
     def finish(self, stage, **steps):
@@ -127,7 +128,9 @@ experiment.run(load([config]), Console(quiet=True))
 
 @pytest.mark.parametrize("where", ["epoch", "fit", "test", "pool", "row", "torn"])
 def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, tiny, write_config, tmp_path):
-    tiny["learner"]["options"]["dropout"] = 0.2
+    tiny["learner"]["options"]["dropout"] = 0.5
+    tiny["trainer"]["max_epochs"] = 4
+    tiny["loader"]["batch_size"] = 2
     path = write_config(tiny)
     whole = without_times(run(path, "name=whole").rows())
     (tmp_path / "killer.py").write_text(KILLER)

@@ -20,6 +20,8 @@ SMALL = {
     "fcn8s": "multiplier=0.03",
     "segnet": "multiplier=0.05",
     "drn-d-22": "multiplier=0.05",
+    "pix2pix": "multiplier=0.03",
+    "deeplabv3plus": "encoder=mobilenet_v2",
 }
 """Learner -> the option that makes it small."""
 

@@ -141,3 +141,15 @@ def test_depth_output_is_a_share_of_the_maximum():
     with torch.no_grad():
         images = batch()
         assert torch.allclose(learner.predict_step(images, 0).depth, learner(images["image"]) * 20)
+
+
+def test_objects_are_scored_at_their_own_size_where_the_task_has_them():
+    learner = unet(Task("segmentation", ("background", "gland"), objects=True), (16, 16), widths=[4, 8])
+    truth = torch.zeros(20, 24, dtype=torch.int32)
+    truth[2:8, 2:8], truth[10:18, 12:22] = 1, 2
+    logits = torch.nn.functional.interpolate((truth > 0).float()[None, None] * 20 - 10, (40, 48))
+    learner.update("test", logits, {"native": [(truth > 0).to(torch.uint8)], "objects": [truth]})
+    found = learner.results("test")
+    assert {"test/miou", "test/object_f1", "test/object_dice", "test/object_hausdorff"} <= set(found)
+    assert found["test/object_f1"] == 1
+    assert found["test/object_hausdorff"] == 0

@@ -262,7 +262,7 @@ def test_bfloat16():
 @pytest.fixture
 def config(tiny, write_config) -> Path:
     tiny["dataset"]["options"]["size"] = 32
-    tiny["learner"] = {"name": "pix2pix", "options": {"multiplier": TINY, "n_gen": 2, "lr": 0.001, "dropout": 0.0}}
+    tiny["learner"] = {"name": "pix2pix", "options": {"multiplier": TINY, "n_gen": 2, "lr": 0.001}}
     tiny["budget"]["stages"] = 2
     return write_config(tiny)
 

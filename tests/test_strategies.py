@@ -160,6 +160,13 @@ def test_robust_core_set_against_brute_force(outliers: int, labelled: list[int])
     assert better, "greedy was optimal everywhere: these points test nothing"
 
 
+def test_outliers_may_leave_less_than_half_the_greedy_radius() -> None:
+    z = [[0.0], [1.0], [-2.0], [100.0], [-101.0]]
+    query = RobustCoreset(outliers=1).select(pool([0], latent=z), 1, RNG(0))
+    assert query.rows[0] in (3, 4)
+    np.testing.assert_allclose(query.score, 2)
+
+
 def test_robust_core_set_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates = pool([0], latent=RNG(0).standard_normal((40, 2)))
     greedy = TACoreset().select(candidates, 5, RNG(0)).rows
@@ -361,11 +368,12 @@ def test_committee_variance_is_that_of_the_foreground() -> None:
 
 @pytest.mark.parametrize("labelled", [[], [0, 4, 9]])
 @pytest.mark.parametrize("mode", ["greedy", "independent"])
-def test_discrepancy_against_the_definition(mode: Any, labelled: list[int]) -> None:
-    z = RNG(2).standard_normal((25, 3))
-    disagreement = RNG(3).random(25)
+@pytest.mark.parametrize("seed", range(4))
+def test_discrepancy_against_the_definition(mode: Any, labelled: list[int], seed: int) -> None:
+    z = RNG(seed).standard_normal((25, 3)) * [3, 1, 1]
+    disagreement = RNG(seed + 9).random(25)
     candidates = pool(labelled, members_mean=z, disagreement=disagreement)
-    query = ASA(mode=mode, pool_factor=2.5).select(candidates, 4, RNG(0))
+    query = ASA(mode=mode, pool_factor=2.5).select(candidates, 8, RNG(0))
     gap = np.linalg.norm(z[:, None] - z[None], axis=2)
     sigma = np.median(gap[np.triu_indices(25, 1)])
     k = np.exp(-(gap**2) / (2 * sigma**2))
@@ -375,12 +383,12 @@ def test_discrepancy_against_the_definition(mode: Any, labelled: list[int]) -> N
         return float(k[np.ix_(left, left)].mean() + k[np.ix_(right, right)].mean() - 2 * k[np.ix_(left, right)].mean())
 
     u = candidates.open
-    uncertain = sorted(u[np.argsort(-disagreement[u])][:10])
+    uncertain = sorted(u[np.argsort(-disagreement[u])][:20])
     chosen: list[int] = []
     if mode == "independent":
-        chosen = sorted(uncertain, key=lambda i: mmd([*labelled, i]))[:4]
+        chosen = sorted(uncertain, key=lambda i: mmd([*labelled, i]))[:8]
     else:
-        for _ in range(4):
+        for _ in range(8):
             left = [i for i in uncertain if i not in chosen]
             chosen.append(min(left, key=lambda i: mmd([*labelled, *chosen, i])))
     np.testing.assert_array_equal(query.rows, chosen)
@@ -454,17 +462,17 @@ def test_weighted_k_means_against_sklearn() -> None:
 
 def test_ceal_asks_the_uncertain_and_trusts_the_confident() -> None:
     p = torch.full((4, 2, 2), 0.5)
-    p[1, 0, 0] = 1e-5  # one confident pixel
+    p[1, 0, 0] = 5e-4  # one confident pixel, H = 0.0043
     p[2] = 0.3
     p[3] = 1e-5
     strategy = CEAL(delta=0.005, decay=0.001)
     measured = {key: value.numpy() for key, value in strategy.measure(
         Prediction(torch.arange(4), probabilities=binary(p))).items()}  # fmt: skip
-    for stage, delta in ((0, 0.005), (3, 0.002)):
+    for stage, delta, confident in ((0, 0.005, [1, 3]), (3, 0.002, [3])):
         query = strategy.select(pool([], stage, **measured), 1, RNG(0))
         np.testing.assert_array_equal(query.rows, [0])
         assert query.pseudo is not None
-        np.testing.assert_array_equal(query.pseudo.rows, [1, 3])
+        np.testing.assert_array_equal(query.pseudo.rows, confident)
         assert query.pseudo.kind == "confident"
         assert query.pseudo.threshold == pytest.approx(delta)
     assert strategy.select(pool([], 5, **measured), 1, RNG(0)).pseudo is None
@@ -547,6 +555,13 @@ def test_groups_of_the_histogram_by_hand() -> None:
         seen |= set(group["most-uncertain"].tolist())
     assert len(u) - 1 in seen, "the most uncertain image can be asked for"
     assert strategy.select(pool([], 4, contour_variance=u, detected=detected), 35, RNG(0)).pseudo is None
+
+
+def test_pseudo_labels_come_from_the_mode_bin_alone() -> None:
+    u = np.concatenate([np.zeros(40), np.full(30, 1.5), [80.0]])
+    query = CEALMelanoma().select(pool([], 8, contour_variance=u, detected=np.ones(71, bool)), 7, RNG(0))
+    assert query.pseudo is not None
+    assert query.pseudo.rows.tolist() == sorted(set(range(40)) - set(query.rows.tolist()))
 
 
 def test_rarest_bins_of_the_tail_come_first() -> None:

@@ -1,4 +1,4 @@
-"""What one image and its target look like on disk; every defect is a finding, none stops the audit."""
+"""What one image and its target look like on disk; every defect is reported, none stops the audit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from al_lightning.data.decoders import threshold_map
 from al_lightning.types import IGNORE
 
 Severity = Literal["error", "warning", "info"]
+Defect = tuple[str, Severity, Path, str]
+"""(kind, severity, file, detail)"""
 
 CONSTANT = 2.0
 """Standard deviation in grey levels below which an image shows nothing."""
@@ -47,14 +49,15 @@ class Finding:
     detail: str
     distance: float | None = None
     """1 - correlation of the two pictures; 0 for equal pixels; None for one image, or if one cannot be read."""
+    same_name: bool = False
+    """The two files of a pair have one name."""
 
 
 @dataclass(frozen=True)
 class Look:
     """What was read of one row."""
 
-    findings: tuple[tuple[str, Severity, Path, str], ...]
-    """(kind, severity, file, detail)"""
+    defects: tuple[Defect, ...]
     thumbnail: NDArray[np.uint8] | None = None
     """(80, 80); None where the image cannot be read."""
     size: tuple[int, int] | None = None
@@ -70,17 +73,17 @@ def look(dataset: DenseDataset, row: int) -> Look:
         image = dataset.read_image(row)
         file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     except (DataError, OSError) as error:
-        kind = _kind(path, error)
-        broken = (kind, "error", path, _reason(error, path))
-        return Look((broken, *look_at_target(dataset, row, None)))  # type: ignore[arg-type]
+        broken: Defect = (_kind(path, error), "error", path, _reason(error, path))
+        return Look((broken, *look_at_target(dataset, row, None)))
     size = (image.shape[0], image.shape[1])
-    findings: list[tuple[str, Severity, Path, str]] = []
-    spread = float(image.mean(axis=2, dtype=np.float32).std())
+    defects: list[Defect] = []
+    step = max(1, min(size) // 256)
+    spread = float(image[::step, ::step].mean(axis=2, dtype=np.float32).std())
     if spread < CONSTANT:
-        findings.append(("constant image", "warning", path, f"standard deviation {spread:.2f} grey levels"))
-    findings += look_at_target(dataset, row, size)
+        defects.append(("constant image", "warning", path, f"standard deviation {spread:.2f} grey levels"))
+    defects += look_at_target(dataset, row, size)
     return Look(
-        tuple(findings),
+        tuple(defects),
         # Without content there is nothing to compare; zeros are in no pair.
         np.zeros((STORED, STORED), np.uint8) if spread < CONSTANT else thumbnail(image),
         size,
@@ -89,9 +92,7 @@ def look(dataset: DenseDataset, row: int) -> Look:
     )
 
 
-def look_at_target(
-    dataset: DenseDataset, row: int, size: tuple[int, int] | None
-) -> list[tuple[str, Severity, Path, str]]:
+def look_at_target(dataset: DenseDataset, row: int, size: tuple[int, int] | None) -> list[Defect]:
     """Defects of a row's target; `size` (H, W) is that of its image, None where that is unknown."""
     path = dataset.targets[row]
     if path is None:
@@ -101,20 +102,20 @@ def look_at_target(
         target = decoded(path, dataset.decode_target)
     except (DataError, OSError) as error:
         return [(f"{noun} {_kind(path, error)}", "error", path, _reason(error, path))]
-    findings: list[tuple[str, Severity, Path, str]] = []
+    defects: list[Defect] = []
     if size is not None and target.shape[:2] != size:
         sizes = f"{target.shape[1]} x {target.shape[0]}, but the image is {size[1]} x {size[0]} (width x height)"
-        findings.append((f"{noun} size", "error", path, sizes))
+        defects.append((f"{noun} size", "error", path, sizes))
     if noun == "mask":
-        findings += [(kind, "warning", path, detail) for kind, detail in _mask_content(dataset, target)]
-        findings += [("mask grey", "warning", path, detail) for detail in _grey(path, dataset.decode_target)]
+        defects += [(kind, "warning", path, detail) for kind, detail in _mask_content(dataset, target)]
+        defects += [("mask grey", "warning", path, detail) for detail in _grey(path, dataset.decode_target)]
     elif target.min() == target.max():
-        findings.append(("depth constant", "warning", path, f"{target.min():.4g} cm everywhere"))
-    return findings
+        defects.append(("depth constant", "warning", path, f"{target.min():.4g} cm everywhere"))
+    return defects
 
 
 def _mask_content(dataset: DenseDataset, target: NDArray[Any]) -> list[tuple[str, str]]:
-    values = np.unique(target)
+    values = np.flatnonzero(np.bincount(target.reshape(-1).astype(np.uint8), minlength=256))
     labels = values[values != IGNORE]
     classes = dataset.task.classes
     if len(labels) > 1:

@@ -74,10 +74,9 @@ BATCH = 256
 
 def thumbnail(image: UInt8) -> UInt8:
     """(H, W, 3) RGB -> (80, 80) grey of the content box, stretched to a square."""
-    small = Image.fromarray(image).resize(
-        (STORED, STORED), Image.Resampling.BOX, content_box(image), reducing_gap=2.0
-    )
-    return np.asarray(small).mean(axis=2).round().astype(np.uint8)
+    small = Image.fromarray(image).resize((STORED, STORED), Image.Resampling.BOX, content_box(image), reducing_gap=2.0)
+    grey: UInt8 = np.asarray(small).mean(axis=2).round().astype(np.uint8)
+    return grey
 
 
 def content_box(image: UInt8) -> tuple[int, int, int, int]:
@@ -114,7 +113,7 @@ def structure(thumbnails: UInt8, side: int, zoom: Zoom = (1.0, 1.0)) -> tuple[Fl
     return np.asarray(detail / (contrast + 1.0), dtype=np.float32), mask
 
 
-def _blur(values: Float32, sigma: float) -> Float32:
+def _blur(values: NDArray[Any], sigma: float) -> Float32:
     return np.asarray(gaussian_filter(values, (0, sigma, sigma), mode="constant", truncate=3.0), dtype=np.float32)
 
 
@@ -138,7 +137,8 @@ def descriptors(thumbnails: UInt8, zoom: Zoom = (1.0, 1.0)) -> Float32:
         half = part.reshape(len(part), COARSE // 2, 2, COARSE // 2, 2).mean(axis=(2, 4))
         out[start : start + BATCH] = half.reshape(len(part), -1)
     norm = np.linalg.norm(out, axis=1, keepdims=True)
-    return np.divide(out, norm, out=np.zeros_like(out), where=norm > 1e-3)
+    out[norm[:, 0] < 1e-3] = 0.0
+    return np.asarray(out / np.maximum(norm, 1e-3), dtype=np.float32)
 
 
 def candidates(thumbnails: UInt8, searches: list[tuple[Rows, Rows, int]]) -> tuple[Rows, Float64]:
@@ -152,7 +152,7 @@ def candidates(thumbnails: UInt8, searches: list[tuple[Rows, Rows, int]]) -> tup
         (m, 2) positions, the lower first, each pair once, in ascending order; (m,) their largest cosine.
     """
     plain, zoomed = descriptors(thumbnails), descriptors(thumbnails, ZOOMS[1])
-    structured = plain.any(axis=1) & zoomed.any(axis=1)
+    structured: NDArray[np.bool_] = np.asarray(plain.any(axis=1) & zoomed.any(axis=1))
     best: dict[tuple[int, int], float] = {}
     for queries, references, k in searches:
         q, r = queries[structured[queries]], references[structured[references]]
@@ -162,11 +162,15 @@ def candidates(thumbnails: UInt8, searches: list[tuple[Rows, Rows, int]]) -> tup
         for features, base in ((plain[q], np.concatenate([plain[r], zoomed[r]])), (zoomed[q], plain[r])):
             squared, index = nearest_k(features, base, min(2 * (k + 1), len(base)))
             cosine = 1 - squared.astype(np.float64) / 2
-            for i, j in zip(*np.nonzero(cosine >= CANDIDATE), strict=True):
-                a, b = int(q[i]), int(r[index[i, j] % len(r)])
-                if a != b:
+            for i, a in enumerate(q.tolist()):
+                # A picture and its zoom are one neighbour; the query itself is none.
+                near: dict[int, float] = {}
+                for b, value in zip(r[index[i] % len(r)].tolist(), cosine[i].tolist(), strict=True):
+                    if b != a and value >= CANDIDATE and len(near) < k:
+                        near.setdefault(b, value)
+                for b, value in near.items():
                     pair = (min(a, b), max(a, b))
-                    best[pair] = max(best.get(pair, -1.0), float(cosine[i, j]))
+                    best[pair] = max(best.get(pair, -1.0), value)
     pairs = sorted(best)
     return np.array(pairs, dtype=np.int64).reshape(-1, 2), np.array([best[pair] for pair in pairs])
 

@@ -41,6 +41,8 @@ class DenseDataset:
     """(H, W) that the learner sees."""
     decode_target: Callable[[Path], NDArray[Any]]
     """File -> (H, W) uint8 class indices or float32 cm, at its own size."""
+    decode_objects: Callable[[Path], NDArray[Any]] | None = None
+    """File -> (H, W) int32 object ids, where the task scores objects."""
     evaluate_at: Literal["native", "resized"] = "native"
     """Whether test metrics compare at the target's own size or at `size`."""
     protocol: str = "clean"

@@ -81,6 +81,11 @@ class Cache:
         """rows (n,) -> n targets at their own size."""
         return [self.dataset.read_target(int(row)) for row in rows]
 
+    def native_objects(self, rows: Rows) -> list[NDArray[Any]] | None:
+        """rows (n,) -> n maps of object ids at their own size; None where the dataset has none."""
+        decode = self.dataset.decode_objects
+        return None if decode is None else [decode(self.dataset.target_file(row)) for row in rows.tolist()]
+
     def reveal_targets(self, rows: Iterable[int], files: Mapping[int, str | None] | None = None) -> None:
         """Decode the targets of these rows (from `files` where one is given) unless they are here already."""
         files = files or {}

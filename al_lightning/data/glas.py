@@ -69,9 +69,10 @@ def glas(
         in_pool = {of[i] for i in pool}
         facts["test_images_with_patient_in_pool"] = sum(name in in_pool for name in of[train:])
         facts["validation_images_with_patient_in_pool"] = sum(of[i] in in_pool for i in np.flatnonzero(held_out))
+    where = evaluation(evaluate_at, "clean")
     return DenseDataset(
         name="glas",
-        task=Task("segmentation", ("background", "gland")),
+        task=Task("segmentation", ("background", "gland"), objects=where == "native"),
         ids=tuple(ids),
         images=tuple(images),
         targets=tuple(targets),
@@ -80,7 +81,8 @@ def glas(
         test=np.arange(train, len(ids)),
         size=two_numbers(size),
         decode_target=object_foreground,
-        evaluate_at=evaluation(evaluate_at, "clean"),
+        decode_objects=decode_objects,
+        evaluate_at=where,
         facts=facts,
     )
 

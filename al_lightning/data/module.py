@@ -37,6 +37,8 @@ class _Rows(Dataset[Batch]):
             batch["target"] = torch.from_numpy(self.cache.targets(index))
         elif self.target == "native":
             batch["native"] = [torch.from_numpy(t) for t in self.cache.native_targets(index)]
+            if (objects := self.cache.native_objects(index)) is not None:
+                batch["objects"] = [torch.from_numpy(t) for t in objects]
         return batch
 
     def __getitem__(self, row: int) -> Batch:
@@ -179,6 +181,9 @@ class PoolDataModule(pl.LightningDataModule):
             num_workers=self.workers,
             collate_fn=_as_it_is,
             drop_last=lonely,
+            # Without its own generator a DataLoader draws from torch's global stream when it is iterated, at
+            # another moment in a resumed fit than in one that was never stopped.
+            generator=torch.Generator(),
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 
-from al_lightning.learners.committee import Committee
+from al_lightning.learners.committee import Committee, Learner
 from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.pix2pix import Pix2Pix, pix2pix
 from al_lightning.learners.published import deeplabv3plus, drn_d_22, fcn8s, segnet, smp_learner, suggestive_fcn
 from al_lightning.learners.unet import unet
 
-LEARNERS: dict[str, Callable[..., DenseLearner]] = {
+LEARNERS: dict[str, Callable[..., Learner]] = {
     "deeplabv3plus": deeplabv3plus,
     "drn-d-22": drn_d_22,
     "fcn8s": fcn8s,
+    "pix2pix": pix2pix,
     "segnet": segnet,
     "smp": smp_learner,
     "suggestive-fcn": suggestive_fcn,
@@ -18,4 +20,4 @@ LEARNERS: dict[str, Callable[..., DenseLearner]] = {
 }
 """name -> what builds it; the parameters are the options of the YAML."""
 
-__all__ = ["LEARNERS", "Committee", "DenseLearner"]
+__all__ = ["LEARNERS", "Committee", "DenseLearner", "Learner", "Pix2Pix"]

@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from al_lightning.metrics import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
 from al_lightning.networks import Network
+from al_lightning.object_metrics import ObjectMetrics
 from al_lightning.types import IGNORE, Batch, Passes, Prediction, Task
 from al_lightning.uncertainty import class_features
 
@@ -141,6 +142,7 @@ class DenseLearner(pl.LightningModule):
                 "equal; set learner.options.dropout above 0, or learner.mc_passes=1"
             )
         self.metrics = nn.ModuleDict({part: metrics_for(task) for part in ("val", "test")})
+        self.objects = ObjectMetrics() if task.objects else None
 
     @property
     def provides(self) -> frozenset[str]:
@@ -244,12 +246,14 @@ class DenseLearner(pl.LightningModule):
     def update(self, part: str, output: Tensor, batch: Batch) -> None:
         """Count an output (B, K, H, W) into the metrics of part "val" or "test"."""
         metric = self.metrics[part]
-        if "native" in batch:
-            for one, target in zip(output, batch["native"], strict=True):
-                larger = F.interpolate(one[None].float(), target.shape[-2:], mode="bilinear", align_corners=False)
-                self._compare(metric, larger, target[None])
-        else:
+        if "native" not in batch:
             self._compare(metric, output, batch["target"])
+            return
+        for i, (one, target) in enumerate(zip(output, batch["native"], strict=True)):
+            larger = F.interpolate(one[None].float(), target.shape[-2:], mode="bilinear", align_corners=False)
+            self._compare(metric, larger, target[None])
+            if self.objects is not None and "objects" in batch:
+                self.objects.update([classes(larger)[0] > 0], [batch["objects"][i]])
 
     def _compare(self, metric: nn.Module, output: Tensor, target: Tensor) -> None:
         if isinstance(metric, DepthMetrics):
@@ -263,6 +267,9 @@ class DenseLearner(pl.LightningModule):
         metric = cast(SegmentationMetrics, self.metrics[part])
         values = {f"{part}/{name}": value for name, value in metric.compute().items()}
         metric.reset()
+        if part == "test" and self.objects is not None:
+            values |= {f"test/{name}": value for name, value in self.objects.compute().items()}
+            self.objects.reset()
         return values
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

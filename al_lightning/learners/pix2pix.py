@@ -157,14 +157,15 @@ class Pix2Pix(pl.LightningModule):
         with self.toggled_optimizer(discriminator):
             with torch.no_grad():
                 fake = self.generator(image)
-            real_scores = self.discriminator(truth * valid, image)
-            loss = (self._loss(real_scores, True) + self._loss(self.discriminator(fake * valid, image), False)) / 2
+            on_real = adversarial_loss(self.discriminator(truth, image), True, self.gan)
+            on_fake = adversarial_loss(self.discriminator(fake * valid, image), False, self.gan)
+            loss = (on_real + on_fake) / 2
             self._step(discriminator, loss)
         losses = {"train/discriminator": loss}
         for _ in range(self.n_gen):
             with self.toggled_optimizer(generator):
                 fake = self.generator(image)
-                adversarial = self._loss(self.discriminator(fake * valid, image), True)
+                adversarial = adversarial_loss(self.discriminator(fake * valid, image), True, self.gan)
                 distance = masked_l1(fake, truth, valid)
                 loss = adversarial + self.l1 * distance
                 self._step(generator, loss)
@@ -203,9 +204,6 @@ class Pix2Pix(pl.LightningModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         networks = (self.generator, self.discriminator)
         return [torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas) for network in networks]
-
-    def _loss(self, scores: Tensor, real: bool) -> Tensor:
-        return adversarial_loss(scores, real, self.gan)
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         """One step of one network, on the mean of the ranks' gradients."""

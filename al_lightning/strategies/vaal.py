@@ -56,7 +56,8 @@ class VAAL:
     source of the picks is "random" or "vaal (collapsed)".
 
     latent: dimensions of μ; None is 32, the authors name 128 for road scenes.
-    beta: weight of the KL term.
+    beta: weight of the KL term. The reconstruction is a mean over 3·S² elements, so the authors' 1 weighs KL at least
+        3·S² times as much as their sum would; after a short training μ then says little, and two seeds hardly agree.
     adversary: λ2, weight of the adversarial term.
     kl: "official" sums KL over the batch (the reconstruction is a mean over all elements, so KL outweighs it by
         orders of magnitude), "per_sample" averages over it; "auto" is official for images up to 64 px, else
