@@ -82,6 +82,8 @@ class ActiveLearningLoop(pl.Callback):
         """Which learner of a committee trains now; its random stream is its own."""
         self.seconds = {"score": 0.0, "select": 0.0}
         """Wall time of the last `acquire`."""
+        self._derived: dict[str, NDArray[Any]] = {}
+        """What strategies derived from the images alone (a PCA of the pixels): computed once a run."""
         self._rows: list[NDArray[np.int64]] = []
         self._values: dict[str, list[NDArray[Any]]] = {}
         self._reduce: Callable[[Prediction], dict[str, Tensor]] | None = None
@@ -140,6 +142,7 @@ class ActiveLearningLoop(pl.Callback):
             images=datamodule.cache.images if hasattr(datamodule, "cache") else None,
             stage=self.stage,
             trainer=_own_trainer(trainer),
+            derived=self._derived,
         )
         query = choose(self.strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
         self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}

@@ -149,7 +149,7 @@ class Candidates:
     trainer: Mapping[str, Any] = field(default_factory=dict)
     """Arguments for a strategy's own `Trainer`: accelerator, default_root_dir and the like."""
     derived: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Memo of `derive`, shared by copies that differ only in `labelled`."""
+    """Memo of `derive`, shared by copies that differ only in `labelled` and, in a loop, by all stages."""
 
     @classmethod
     def of(
@@ -161,6 +161,7 @@ class Candidates:
         images: ImageSource | None = None,
         stage: int = 0,
         trainer: Mapping[str, Any] | None = None,
+        derived: dict[str, NDArray[Any]] | None = None,
     ) -> Candidates:
         """Sort by row and check.
 
@@ -191,7 +192,16 @@ class Candidates:
                         "or train it in a wider precision"
                     )
             in_order[name] = sorted_value
-        return cls(unsorted[order], names, mask[order], in_order, images, stage, dict(trainer or {}))
+        return cls(
+            unsorted[order],
+            names,
+            mask[order],
+            in_order,
+            images,
+            stage,
+            dict(trainer or {}),
+            {} if derived is None else derived,
+        )
 
     @property
     def open(self) -> NDArray[np.int64]:
@@ -199,7 +209,7 @@ class Candidates:
         return np.flatnonzero(~self.labelled)
 
     def derive(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """A value (P, ...) that does not depend on `labelled`, computed once for all copies of this pool."""
+        """A value (P, ...) that depends on the pool's images alone, computed once for all copies of this pool."""
         if name not in self.derived:
             self.derived[name] = compute()
         return self.derived[name]

@@ -138,14 +138,14 @@ class Compared:
         elif a.pixel_hash and a.pixel_hash == b.pixel_hash:
             return None  # reported with the first of their group
         elif correlation >= SAME_FRAME:
-            kind, detail = "near duplicate", f"one frame, correlation {correlation:.3f}"
+            kind, detail = "near duplicate", f"almost one picture, correlation {correlation:.3f}"
         elif named:
             kind = "same name"
             detail = f"other pictures, correlation {correlation:.2f}"
             if not self._comparable(pair):
                 detail, distance = "a picture cannot be read", None
         elif correlation >= SAME_SCENE:
-            kind, detail = "same scene", f"one scene, correlation {correlation:.2f}"
+            kind, detail = "same scene", f"alike, correlation {correlation:.2f}"
         else:
             return None
         if "held out" in splits and kind in SAME and splits[0] != "held out":

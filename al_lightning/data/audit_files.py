@@ -27,8 +27,8 @@ CONSTANT = 2.0
 GREY = (32, 223)
 """Grey levels between which a pixel of a mask is neither background nor foreground. The masks of Kvasir-SEG, which
 are JPEG, hold none."""
-GREY_SHARE = 0.02
-"""Share of the pixels of a mask that may be grey: an outline that was resized stays below."""
+GREY_SHARE = 0.05
+"""Share of the pixels of a mask that may be grey: the outline of a mask that was resized stays below."""
 GREY_OF_BRIGHT = 0.5
 """Share of the pixels above black that may be grey: a small object painted grey is above."""
 
@@ -152,4 +152,4 @@ def _kind(path: Path, error: Exception) -> str:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    return " ".join(str(error).removeprefix(f"{path}: ").split())
+    return " ".join(str(error).removeprefix(f"{path}: ").replace(str(path), path.name).split())

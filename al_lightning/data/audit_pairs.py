@@ -198,17 +198,17 @@ def correlations(
 
 
 def _correlations(thumbnails: UInt8, pairs: Rows, cosines: Float64) -> Float64:
-    best = _aligned(thumbnails, pairs, (1.0, 1.0), (1.0, 1.0))
+    best = aligned(thumbnails, pairs, (1.0, 1.0), (1.0, 1.0))
     hopeful = (best >= HOPELESS[0]) | (cosines >= HOPELESS[1])
     for zoom in ZOOMS:
         for first, second in ((zoom, (1.0, 1.0)), ((1.0, 1.0), zoom)):
             left = np.flatnonzero(hopeful & (best < CERTAIN))
             if len(left):
-                best[left] = np.maximum(best[left], _aligned(thumbnails, pairs[left], first, second))
+                best[left] = np.maximum(best[left], aligned(thumbnails, pairs[left], first, second))
     return best
 
 
-def _aligned(thumbnails: UInt8, pairs: Rows, first: Zoom, second: Zoom) -> Float64:
+def aligned(thumbnails: UInt8, pairs: Rows, first: Zoom, second: Zoom) -> Float64:
     """Masked normalised cross-correlation at the best shift, each picture at its zoom (Padfield 2012, eq. 5).
 
     Sums run over the pixels that neither mask excludes; six correlations give all of them at every shift.
