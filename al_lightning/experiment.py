@@ -36,6 +36,7 @@ from al_lightning.config import (
     validate,
 )
 from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
+from al_lightning.data.effort import Effort
 from al_lightning.data.overlap import overlap
 from al_lightning.learners import LEARNERS, Committee, Learner
 from al_lightning.loop import ActiveLearningLoop, check_needs
@@ -133,6 +134,11 @@ def prepare(config: Config) -> Setup:
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
     provided = {"target_file": dataset.target_file}
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
+    if getattr(strategy, "regions", False) and dataset.task.kind == "depth":
+        raise ConfigError(
+            f"strategy.name={config.strategy.name}: asks for regions, which a depth task such as {dataset.name} cannot "
+            "learn from; take a strategy of whole images"
+        )
     setup = Setup(config, dataset, cast(Any, None), strategy, oracle)
     try:
         learner: pl.LightningModule = setup.learner(0)
@@ -205,7 +211,7 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
 
 def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
     config, dataset = setup.config, setup.dataset
-    pool = LabelPool(dataset.pool, dataset.ids)
+    pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, config.budget.per_stage, config.seed)
     data = PoolDataModule(dataset, pool, config.loader.batch_size, config.loader.workers, setup.cache, config.seed)
     _say(console, f"{folder.path}: {_sizes(setup)}")
@@ -232,7 +238,7 @@ def _stage(
 ) -> dict[str, Any]:
     """fit, test, score, select, commit; what `done` holds is not done again."""
     config, dataset, pool = setup.config, setup.dataset, loop.pool
-    labelled = len(pool.labelled)
+    labelled, fraction = pool.worth, pool.fraction
     members = []
     for member in range(config.learner.committee.members):
         step = "fit" if member == 0 else f"fit-{member}"
@@ -248,11 +254,7 @@ def _stage(
         val = _strip(trainer.validate(trained, data, verbose=False)[0])
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
         done = _finish(folder, stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
-    cost: dict[str, float | None] = {
-        "images": labelled,
-        "pixels": sum(data.cache.pixels(row) for row in pool.labelled.tolist()),
-        "clicks": None,
-    }
+    cost = data.effort.cost(pool)
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if stage + 1 < stages_of(config):
@@ -263,12 +265,16 @@ def _stage(
             {"id": dataset.ids[row], "source": source, "score": score}
             for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
         ]
+        if query.boxes is not None:
+            height, width = dataset.size
+            for pick, box in zip(selected, query.boxes.tolist(), strict=True):
+                pick["box"] = box if any(box) else [0, 0, height, width]
         selected += [{"id": dataset.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
     fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
-        "fraction": labelled / len(pool),
+        "fraction": fraction,
         "cost": cost,
         "val": done["test"]["val"],
         "test": done["test"]["test"],
@@ -369,6 +375,7 @@ def _describe(setup: Setup, folder: RunFolder) -> str:
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
     data = setup.dataset
     found = overlap(setup.cache)
+    effort = Effort(setup.cache)
     environment = {
         "dataset": {
             "name": data.name,
@@ -381,6 +388,11 @@ def _describe(setup: Setup, folder: RunFolder) -> str:
             "evaluate_at": data.evaluate_at,
             "overlap": found,
             **data.facts,
+        },
+        "cost": {
+            "clicks": effort.kind,
+            # Shares of the pool's clicks need the labels of all its images.
+            "pool": effort.total() if getattr(setup.strategy, "regions", False) else None,
         },
         "versions": {"al_lightning": __version__, "python": platform.python_version()}
         | {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from al_lightning.pool import LabelPool, random_stream, torch_seed
 from al_lightning.strategies import choose
-from al_lightning.types import IGNORE, Candidates, Prediction, Pseudo, Query, Strategy
+from al_lightning.types import IGNORE, Batch, Candidates, Prediction, Pseudo, Query, Strategy, Survey
 from al_lightning.uncertainty import entropy
 
 
@@ -31,6 +31,15 @@ class Reveals(Protocol):
     """An oracle, see `oracles`."""
 
     def reveal(self, query: Query) -> dict[int, str]: ...
+
+
+@runtime_checkable
+class PoolData(Protocol):
+    """What `prepare` reads of a datamodule, see `data.PoolDataModule`."""
+
+    dataset: Any
+    cache: Any
+    effort: Any
 
 
 def check_needs(strategy: Strategy, learner: pl.LightningModule) -> None:
@@ -61,7 +70,7 @@ class ActiveLearningLoop(pl.Callback):
         pool: what is labelled; changed by `start` and `acquire`.
         strategy: chooses.
         oracle: reveals; None for a pool whose labels are all on disk.
-        per_stage: images to ask for at each `acquire`.
+        per_stage: images to ask for at each `acquire`, or regions of as many images' pixels.
         seed: of every draw; streams of different stages and purposes are independent.
     """
 
@@ -131,7 +140,8 @@ class ActiveLearningLoop(pl.Callback):
         """The first half of `acquire`: the picks, with nothing revealed or committed."""
         check_needs(self.strategy, learner)
         begin = time.perf_counter()
-        values = self.score(trainer, learner, datamodule, ckpt_path)
+        strategy = self._prepare(trainer, learner, datamodule, ckpt_path)
+        values = self.score(trainer, learner, datamodule, ckpt_path, strategy)
         scored = time.perf_counter()
         pool = self.pool
         candidates = Candidates.of(
@@ -144,7 +154,7 @@ class ActiveLearningLoop(pl.Callback):
             trainer=_own_trainer(trainer),
             derived=self._derived,
         )
-        query = choose(self.strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
+        query = choose(strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
         self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}
         return query
 
@@ -154,14 +164,70 @@ class ActiveLearningLoop(pl.Callback):
         learner: pl.LightningModule,
         datamodule: pl.LightningDataModule,
         ckpt_path: str | None = "best",
+        strategy: Strategy | None = None,
     ) -> dict[str, NDArray[Any]]:
         """{name: (P, ...)} of `Strategy.measure` over the pool's rows; nothing is run if it measures nothing."""
-        if not self.strategy.needs - {"images"}:
+        strategy = strategy or self.strategy
+        if not strategy.needs - {"images"}:
             return {}
-        if ckpt_path == "best" and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
-            ckpt_path = None
+        return self._scan(strategy.measure, trainer, learner, datamodule, _checkpoint(trainer, ckpt_path))
+
+    def _prepare(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None,
+    ) -> Strategy:
+        """The strategy that measures and selects: what `prepare` returns where the strategy has one."""
+        prepare: Callable[[Survey], Strategy] | None = getattr(self.strategy, "prepare", None)
+        if prepare is None:
+            return self.strategy
+        if not isinstance(datamodule, PoolData):
+            raise ValueError(f"{type(self.strategy).__name__} needs a datamodule such as PoolDataModule")
+        task = datamodule.dataset.task
+        if getattr(self.strategy, "regions", False) and task.kind == "depth":
+            raise ValueError(f"{type(self.strategy).__name__} asks for regions, which a depth task cannot learn from")
+        checkpoint = _checkpoint(trainer, ckpt_path)
+        if checkpoint == "best":
+            checkpoint = str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
+        if checkpoint is not None:
+            weights = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+            learner.load_state_dict(weights)
+
+        def predict(batch: Batch) -> Prediction:
+            learner.to(batch["image"].device).eval()
+            with torch.no_grad():
+                prediction: Prediction = learner.predict_step(batch, 0)
+            return prediction
+
+        return prepare(
+            Survey(
+                rows=self.pool.rows,
+                size=datamodule.dataset.size,
+                classes=len(task.classes),
+                images=datamodule.cache.images,
+                boxes=self.pool.boxes,
+                clicks=lambda row: datamodule.effort.clicks(self.pool, row),
+                surplus=self.pool.surplus,
+                predict=predict,
+                scan=lambda reduce: self._scan(reduce, trainer, learner, datamodule, None),
+                rng=random_stream(self.seed, self.stage, "prepare"),
+                trainer=_own_trainer(trainer),
+            )
+        )
+
+    def _scan(
+        self,
+        reduce: Callable[[Prediction], dict[str, Tensor]],
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None,
+    ) -> dict[str, NDArray[Any]]:
+        """{name: (P, ...)} of a reduction of the learner's predictions, by row of the pool."""
         torch.manual_seed(torch_seed(self.seed, self.stage, "score"))
-        self._predict(self.strategy.measure, trainer, learner, datamodule, ckpt_path)
+        self._predict(reduce, trainer, learner, datamodule, ckpt_path)
         rows = np.concatenate(self._rows)
         order = np.argsort(rows, kind="stable")
         if not np.array_equal(rows[order], self.pool.rows):
@@ -277,6 +343,12 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
     if wanted.kind == "hard":
         return hard
     return torch.where(entropy(p.float()) <= wanted.threshold, hard, IGNORE)
+
+
+def _checkpoint(trainer: pl.Trainer, ckpt_path: str | None) -> str | None:
+    """`ckpt_path`, or None where it is "best" and no best weights were saved."""
+    saved = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    return None if ckpt_path == "best" and not saved else ckpt_path
 
 
 def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""LabelPool: which images of the pool are labelled, since which stage, by which rule."""
+"""LabelPool: which images of the pool, and which regions of them, are labelled, since which stage, by which rule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.regions import cover
 from al_lightning.types import Query, Rows
+
+Box = tuple[int, int, int, int]
 
 PSEUDO = "pseudo"
 """Source of targets that no oracle gave."""
@@ -29,6 +32,8 @@ class Label:
     score: float | None = None
     target: str | None = None
     """File of the label where it is not the dataset's own."""
+    box: Box | None = None
+    """The region it covers, (top, left, height, width) in the learner's pixels; None for the whole image."""
 
 
 class LabelPool:
@@ -37,12 +42,17 @@ class LabelPool:
     Args:
         rows: (P,) dataset rows of the pool.
         ids: the id of every row of the dataset (not only of the pool).
+        size: (H, W) that the learner sees, the grid of all boxes; needed for regions only.
     """
 
-    def __init__(self, rows: Rows, ids: Sequence[str]) -> None:
+    def __init__(self, rows: Rows, ids: Sequence[str], size: tuple[int, int] | None = None) -> None:
         self.rows: Rows = np.sort(np.asarray(rows, dtype=np.int64))
         self.ids = tuple(ids)
-        self._labels: dict[int, Label] = {}
+        self.size = size
+        self._labels: dict[int, list[Label]] = {}
+        self._order: list[Label] = []
+        self._part: dict[int, int] = {}
+        """row -> revealed pixels, for rows that are not revealed as a whole."""
         self.pseudo: dict[int, str] = {}
         """row -> file of a target that the learner made for itself. These rows stay unlabelled: they can be
         picked, cost nothing, and the next `commit` forgets them."""
@@ -55,52 +65,142 @@ class LabelPool:
     @property
     def labels(self) -> tuple[Label, ...]:
         """Every label, in the order of commits."""
-        return tuple(self._labels.values())
+        return tuple(self._order)
 
     @property
-    def labelled(self) -> Rows:
-        """(L,) labelled rows, ascending."""
+    def annotated(self) -> Rows:
+        """Rows with a label of the oracle on some or all of their pixels, ascending."""
         return np.array(sorted(self._labels), dtype=np.int64)
 
     @property
+    def partial(self) -> Rows:
+        """Rows of which some pixels are revealed and some are not, ascending. They train, and can be picked."""
+        return np.array(sorted(self._part), dtype=np.int64)
+
+    @property
+    def labelled(self) -> Rows:
+        """(L,) rows that are labelled as a whole, ascending."""
+        return np.array(sorted(self._labels.keys() - self._part.keys()), dtype=np.int64)
+
+    @property
     def unlabelled(self) -> Rows:
-        """(U,) rows without a label, ascending."""
+        """(U,) rows that are not labelled as a whole, ascending."""
         rows: Rows = self.rows[~self.is_labelled]
         return rows
 
     @property
     def trainable(self) -> Rows:
-        """Rows that have a label or a pseudo-label, ascending."""
-        return np.union1d(self.labelled, np.array(list(self.pseudo), dtype=np.int64))
+        """Rows that have a label, also of a region, or a pseudo-label, ascending."""
+        return np.union1d(self.annotated, np.array(list(self.pseudo), dtype=np.int64))
 
     @property
     def is_labelled(self) -> NDArray[np.bool_]:
-        """(P,) mask over `rows`."""
+        """(P,) mask over `rows`: labelled as a whole."""
         return np.isin(self.rows, self.labelled)
 
+    @property
+    def worth(self) -> int:
+        """Labelled images, and images' worth of pixels in regions, rounded down."""
+        return len(self.labelled) + (sum(self._part.values()) // self._area if self._part else 0)
+
+    @property
+    def fraction(self) -> float:
+        """Revealed share of the pool's pixels, every image counting alike."""
+        part = sum(self._part.values()) / self._area if self._part else 0.0
+        return (len(self.labelled) + part) / len(self)
+
+    @property
+    def surplus(self) -> int:
+        """Pixels revealed beyond `worth` images."""
+        return sum(self._part.values()) % self._area if self._part else 0
+
+    @property
+    def _area(self) -> int:
+        height, width = self._grid()
+        return height * width
+
+    def boxes(self, row: int) -> NDArray[np.int64]:
+        """(n, 4) revealed regions of a row in the order of their reveal, overlaps included.
+
+        One box of (0, 0, H, W) where the image is labelled as a whole, by one label or by its regions together.
+        """
+        if row in self._labels and row not in self._part:
+            return np.array([[0, 0, *self._grid()]], dtype=np.int64)
+        return np.array([x.box for x in self._labels.get(row, [])], dtype=np.int64).reshape(-1, 4)
+
+    def revealed(self, row: int) -> NDArray[np.bool_]:
+        """(H, W) mask of the revealed pixels of a row, in the learner's grid."""
+        return cover(self.boxes(row), self._grid())
+
     def target(self, row: int) -> str | None:
-        """File of a label where the oracle gave one; None means the dataset's own."""
-        return self._labels[row].target
+        """File of the newest label where the oracle gave one; None means the dataset's own."""
+        return self._labels[row][-1].target
 
     def commit(self, query: Query, stage: int, targets: Mapping[int, str] | None = None) -> None:
         """Record the answers to `query`, to be trained on from `stage` on.
 
         Raises:
-            ValueError: a row is not of this pool or has a label already; nothing is recorded then.
+            ValueError: a row is not of this pool or is labelled as a whole already, a whole image comes twice, a box
+                is not inside the image or reveals nothing new; nothing is recorded then.
         """
         outside = query.rows[~np.isin(query.rows, self.unlabelled)]
-        if len(outside) or len(np.unique(query.rows)) != len(query):
+        if len(outside) or (query.boxes is None and len(np.unique(query.rows)) != len(query)):
             names = [self.ids[row] for row in outside[:3]]
             raise ValueError(f"commit: rows outside the unlabelled pool or repeated: {names}")
+        boxes: list[Box | None] = [None] * len(query)
+        area: dict[int, int] = {}
+        if query.boxes is not None:
+            boxes, area = self._check(query.rows, query.boxes)
         self.pseudo = {}
-        for row, source, score in zip(query.rows.tolist(), query.source, query.score.tolist(), strict=True):
+        picks = zip(query.rows.tolist(), query.source, query.score.tolist(), boxes, strict=True)
+        for row, source, score, box in picks:
             value = None if math.isnan(score) else score
-            self._labels[row] = Label(row, stage, source, value, (targets or {}).get(row))
+            self._add(Label(row, stage, source, value, (targets or {}).get(row), box))
+        self._recount(area if query.boxes is not None else dict.fromkeys(query.rows.tolist(), -1))
+
+    def _add(self, label: Label) -> None:
+        self._labels.setdefault(label.row, []).append(label)
+        self._order.append(label)
+
+    def _recount(self, area: Mapping[int, int]) -> None:
+        """Note the revealed pixels of rows; −1 stands for the whole image."""
+        for row, pixels in area.items():
+            if pixels < 0 or pixels == self._area:
+                self._part.pop(row, None)
+            else:
+                self._part[row] = pixels
+
+    def _check(self, rows: Rows, boxes: NDArray[np.int64]) -> tuple[list[Box | None], dict[int, int]]:
+        """The boxes as labels hold them, and row -> pixels revealed with them."""
+        height, width = self._grid()
+        masks: dict[int, NDArray[np.bool_]] = {}
+        found: list[Box | None] = []
+        for row, box in zip(rows.tolist(), boxes.tolist(), strict=True):
+            whole = not any(box)
+            top, left, h, w = (0, 0, height, width) if whole else box
+            if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
+                raise ValueError(
+                    f"commit: region {box} of {self.ids[row]} is not inside the image of {height} x {width} pixels; "
+                    "expected top, left, height, width"
+                )
+            mask = masks[row] if row in masks else masks.setdefault(row, self.revealed(row))
+            part = mask[top : top + h, left : left + w]
+            if part.all():
+                raise ValueError(f"commit: region {box} of {self.ids[row]} is revealed already")
+            part[:] = True
+            found.append(None if whole else (top, left, h, w))
+        return found, {row: int(mask.sum()) for row, mask in masks.items()}
+
+    def _grid(self) -> tuple[int, int]:
+        if self.size is None:
+            raise ValueError("pool: regions need the learner's image size; give LabelPool size=(H, W)")
+        return self.size
 
     def state(self, root: Path | None = None) -> list[dict[str, Any]]:
         """The labels as JSON, by id; files below `root` are written relative to it."""
         entries: list[dict[str, Any]] = [
             {"id": self.ids[x.row], "stage": x.stage, "source": x.source, "score": x.score, "target": x.target}
+            | ({} if x.box is None else {"box": list(x.box)})
             for x in self.labels
         ]
         entries += [{"id": self.ids[row], "source": PSEUDO, "target": file} for row, file in self.pseudo.items()]
@@ -119,11 +219,15 @@ class LabelPool:
                 f"state: {len(unknown)} labelled images are not in the pool any more (first: {unknown[0]}): "
                 "the dataset or its protocol has changed since this run began; start a new run"
             )
-        self._labels = {
-            row_of[e["id"]]: Label(row_of[e["id"]], e["stage"], e["source"], e["score"], _at(root, e["target"]))
-            for e in state
-            if e["source"] != PSEUDO
-        }
+        self._labels, self._order, self._part = {}, [], {}
+        for e in state:
+            if e["source"] != PSEUDO:
+                box = tuple(e["box"]) if e.get("box") else None
+                self._add(Label(row_of[e["id"]], e["stage"], e["source"], e["score"], _at(root, e["target"]), box))
+        for row, labels in self._labels.items():
+            known = [x.box for x in labels if x.box is not None]
+            if len(known) == len(labels):
+                self._recount({row: int(cover(np.array(known), self._grid()).sum())})
         self.pseudo = {row_of[e["id"]]: str(_at(root, e["target"])) for e in state if e["source"] == PSEUDO}
 
 

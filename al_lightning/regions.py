@@ -242,6 +242,14 @@ def fill_budget(values: Floats, areas: NDArray[Any], budget_area: float) -> Rows
     return taken
 
 
+def cover(boxes: NDArray[np.integer[Any]], image: Size) -> NDArray[np.bool_]:
+    """Mask (H, W), True on the pixels that at least one of the boxes (n, 4) covers."""
+    mask = np.zeros(image, dtype=bool)
+    for top, left, height, width in np.asarray(boxes, dtype=np.int64).reshape(-1, 4).tolist():
+        mask[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = True
+    return mask
+
+
 def union_area(boxes: NDArray[np.integer[Any]], image: Size) -> int:
     """Pixels of an image (H, W) that at least one of the boxes (n, 4) covers; exact where they overlap.
 

@@ -243,43 +243,77 @@ class Pseudo:
 
 @dataclass(frozen=True)
 class Query:
-    """What to ask the annotator: images in the order of choice."""
+    """What to ask the annotator: images, or regions of images, in the order of choice."""
 
     rows: Rows
-    """(B,) distinct dataset rows."""
+    """(B,) dataset rows, distinct unless there are boxes."""
     source: tuple[str, ...]
     """B names of the rule that made each pick ("k-center", "bvsb", "top-up", ...)."""
     score: NDArray[np.float64]
     """(B,) the value each was picked for, NaN where the rule has none."""
     pseudo: Pseudo | None = None
     """Images to pseudo-label for the next stage, beside the picks."""
+    boxes: NDArray[np.int64] | None = None
+    """(B, 4) top, left, height, width of each region, in pixels of the learner's image (H, W); zeros stand for a
+    whole image. None where all are whole images."""
 
     def __post_init__(self) -> None:
         assert len(self.rows) == len(self.source) == len(self.score)
+        assert self.boxes is None or self.boxes.shape == (len(self.rows), 4)
 
     @classmethod
-    def of(cls, rows: Rows, source: str, score: Floats | None = None) -> Query:
+    def of(cls, rows: Rows, source: str, score: Floats | None = None, boxes: NDArray[np.int64] | None = None) -> Query:
         """All rows from one source; score None means NaN."""
         rows = np.asarray(rows, dtype=np.int64)
         values = np.full(len(rows), np.nan) if score is None else np.asarray(score, dtype=np.float64)
-        return cls(rows, (source,) * len(rows), values)
+        return cls(rows, (source,) * len(rows), values, boxes=boxes)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __add__(self, other: Query) -> Query:
+        boxes = [np.zeros((len(q), 4), dtype=np.int64) if q.boxes is None else q.boxes for q in (self, other)]
         return Query(
             np.concatenate([self.rows, other.rows]),
             self.source + other.source,
             np.concatenate([self.score, other.score]),
             self.pseudo or other.pseudo,
+            None if self.boxes is None and other.boxes is None else np.concatenate(boxes),
         )
 
     def take(self, keep: Sequence[int] | NDArray[Any] | slice) -> Query:
         """The picks at these positions (or where this mask is True), in that order."""
         positions = np.arange(len(self))[keep]
         source = tuple(self.source[i] for i in positions)
-        return Query(self.rows[positions], source, self.score[positions], self.pseudo)
+        boxes = None if self.boxes is None else self.boxes[positions]
+        return Query(self.rows[positions], source, self.score[positions], self.pseudo, boxes)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a strategy that has `prepare` gets before the pool is scored: to train something of its own on what is
+    revealed, and to look at the pool first."""
+
+    rows: Rows
+    """(P,) ascending rows of the pool."""
+    size: tuple[int, int]
+    """(H, W) of the learner's image."""
+    classes: int
+    """C of `Prediction.probabilities`."""
+    images: ImageSource
+    boxes: Callable[[int], NDArray[np.int64]]
+    """row -> (n, 4) its revealed regions; one box of (0, 0, H, W) where it is labelled as a whole."""
+    clicks: Callable[[int], NDArray[np.float64]]
+    """row -> (n, 2) clicks x, y in the learner's image that lie in its revealed regions."""
+    surplus: int
+    """Pixels revealed beyond a whole number of images' worth; the next budget is that much smaller."""
+    predict: Callable[[Batch], Prediction]
+    """The learner on one batch {"rows", "image"}, moved to the device of the images."""
+    scan: Callable[[Callable[[Prediction], dict[str, Tensor]]], dict[str, NDArray[Any]]]
+    """A pass over the pool like that of `Strategy.measure`: reduction of a batch -> {name: (P, ...)}."""
+    rng: np.random.Generator
+    trainer: Mapping[str, Any]
+    """Arguments for a Trainer of the strategy's own."""
 
 
 @runtime_checkable
@@ -288,6 +322,10 @@ class Strategy(Protocol):
 
     `measure` runs on the device for each batch of the pool and reduces it to a few numbers an image;
     `select` runs once, on the host, outside every Trainer.
+
+    A strategy may also have `prepare(survey: Survey) -> Strategy`, called before each scoring of the pool; what it
+    returns measures and selects in its place. One that asks for regions has `regions = True`: its `select` returns
+    boxes whose new pixels are worth `budget` images, or the last box more.
     """
 
     @property

@@ -38,7 +38,9 @@ def test_a_run_leaves_rows_state_and_config(tiny, write_config):
     assert set(rows[0]) == {"stage", "labelled", "fraction", "cost", "val", "test", "seconds", "selected"}
     assert {"miou", "iou", "dice"} <= set(rows[0]["test"])
     assert set(rows[0]["seconds"]) == {"fit", "test", "score", "select"}
-    assert rows[1]["cost"] == {"images": 7, "pixels": 7 * 40 * 48, "clicks": None}
+    cost = [row["cost"] for row in rows]
+    assert [(c["images"], c["pixels"]) for c in cost] == [(n, n * 40 * 48) for n in (4, 7, 10)]
+    assert 0 < cost[0]["clicks"] < cost[1]["clicks"] < cost[2]["clicks"]
     assert [len(row["selected"]) for row in rows] == [3, 3, 0]
     picked = [pick["id"] for row in rows for pick in row["selected"]]
     assert len(set(picked)) == 6
@@ -46,6 +48,7 @@ def test_a_run_leaves_rows_state_and_config(tiny, write_config):
     environment = json.loads(folder.environment.read_text())
     assert environment["dataset"]["overlap"] == {"by_id": 0, "by_thumbnail": 0}
     assert environment["dataset"]["removed_from_pool"] > 0
+    assert environment["cost"] == {"clicks": "contours", "pool": None}
     saved = OmegaConf.load(folder.config)
     assert saved.dataset.options.protocol == "clean"
     assert saved.learner.options.betas == [0.9, 0.999]

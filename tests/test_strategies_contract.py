@@ -122,7 +122,15 @@ def check(query: Query, budget: int) -> None:
         assert not np.isin(query.pseudo.rows, query.rows).any()
 
 
-@pytest.fixture(params=sorted(STRATEGIES))
+IMAGES = sorted(name for name in STRATEGIES if not getattr(strategy_of(name), "regions", False))
+"""Strategies that ask for whole images; tests/test_cereals.py has the contract of those that ask for regions."""
+
+
+def test_regions_have_a_contract_of_their_own() -> None:
+    assert set(STRATEGIES) - set(IMAGES) == {"cereals", "region-entropy", "region-random"}
+
+
+@pytest.fixture(params=IMAGES)
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     return strategy_of(request.param)
 

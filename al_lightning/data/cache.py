@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_lightning.data.base import DenseDataset, native_size
-from al_lightning.types import Rows
+from al_lightning.regions import cover
+from al_lightning.types import IGNORE, Rows
 
 CacheMode = Literal["memory", "disk", "none"]
 
@@ -56,7 +57,9 @@ class Cache:
         self._targets: dict[int, NDArray[Any]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
         self.pseudo: dict[int, NDArray[Any]] = {}
-        """row -> (H, W) target that the learner made for itself; stands in for the hidden one."""
+        """row -> (H, W) target that the learner made for itself; stands in for what is hidden."""
+        self.partial: dict[int, NDArray[np.int64]] = {}
+        """row -> (n, 4) revealed regions of rows that are not revealed as a whole; elsewhere targets are `IGNORE`."""
         self._images: NDArray[np.uint8] | None = None
         if mode == "memory":
             self._images = self._decode_all()
@@ -74,8 +77,14 @@ class Cache:
 
         With a soft pseudo target among them all are float32.
         """
-        stacked = np.stack([self.pseudo[row] if row in self.pseudo else self._targets[row] for row in rows.tolist()])
+        stacked = np.stack([self._target(row) for row in rows.tolist()])
         return stacked[:, None] if self.dataset.task.kind == "depth" else stacked
+
+    def _target(self, row: int) -> NDArray[Any]:
+        if row not in self.partial:
+            return self.pseudo[row] if row in self.pseudo else self._targets[row]
+        known, hidden = self._targets[row], self.pseudo.get(row, np.uint8(IGNORE))
+        return np.where(cover(self.partial[row], self.dataset.size), known, hidden)
 
     def native_targets(self, rows: Rows) -> list[NDArray[Any]]:
         """rows (n,) -> n targets at their own size."""
@@ -99,11 +108,15 @@ class Cache:
         with ThreadPoolExecutor(_threads()) as pool:
             self._targets.update(zip(missing, pool.map(decode, missing), strict=True))
 
-    def pixels(self, row: int) -> int:
-        """Pixels of the image at its own size."""
+    def native_size(self, row: int) -> tuple[int, int]:
+        """(H, W) of the image at its own size."""
         if row not in self._sizes:
             self._sizes[row] = native_size(self.dataset.images[row])
-        height, width = self._sizes[row]
+        return self._sizes[row]
+
+    def pixels(self, row: int) -> int:
+        """Pixels of the image at its own size."""
+        height, width = self.native_size(row)
         return height * width
 
     def _decode(self, row: int) -> NDArray[np.uint8]:

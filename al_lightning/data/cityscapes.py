@@ -38,7 +38,8 @@ def cityscapes(
 
     Layout: `leftImg8bit/{train,val}/{city}/{city}_{seq:06}_{frame:06}_leftImg8bit.png` and
     `gtFine/{train,val}/{city}/..._gtFine_labelTrainIds.png`, or `..._gtFine_labelIds.png`, whose ids are mapped
-    by the published table. The labels of the published test split are hidden, so val is the test set, and
+    by the published table; where every image has `..._gtFine_polygons.json` beside it, clicks are its vertices. The
+    labels of the published test split are hidden, so val is the test set, and
     validation is drawn from train, in whole cities, so that no street is on both sides.
 
     Args:
@@ -138,6 +139,12 @@ def decode_cityscapes(path: Path) -> NDArray[np.uint8]:
     return class_map(path, len(CLASSES))
 
 
+def polygon_file(target: Path) -> Path:
+    """a_gtFine_labelIds.png, a_gtFine_labelTrainIds.png -> a_gtFine_polygons.json."""
+    stem = target.stem.removesuffix(LABEL_ID_FILE).removesuffix(TRAIN_ID_FILE)
+    return target.with_name(f"{stem}_gtFine_polygons.json")
+
+
 def _road_scenes(
     name: str,
     files: tuple[Sequence[str], Sequence[Path], Sequence[Path]],
@@ -163,6 +170,7 @@ def _road_scenes(
         test=np.arange(len(groups), len(ids)),
         size=size,
         decode_target=decode_cityscapes if name == "cityscapes" else partial(class_map, classes=len(CLASSES)),
+        polygons=polygon_file if name == "cityscapes" else None,
         evaluate_at=evaluation(evaluate_at, "clean"),
         facts={f"validation_{noun}": len({groups[i] for i in rows[held_out]})},
     )

@@ -16,6 +16,7 @@ from torchvision.transforms import v2
 
 from al_lightning.data.base import DenseDataset
 from al_lightning.data.cache import Cache
+from al_lightning.data.effort import Effort
 from al_lightning.pool import LabelPool, torch_seed
 from al_lightning.types import IGNORE, Batch, Rows
 
@@ -106,6 +107,8 @@ class PoolDataModule(pl.LightningDataModule):
         self.dataset, self.pool, self.seed = dataset, pool, seed
         self.batch_size, self.workers, self.augment = batch_size, workers, augment
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
+        self.effort = Effort(self.cache)
+        """What the labels of the pool have cost."""
         self.stage = 0
         self.member = 0
         """Which learner of a committee trains; members see different orders."""
@@ -117,10 +120,17 @@ class PoolDataModule(pl.LightningDataModule):
         """Rows to score instead of the whole pool."""
 
     def setup(self, stage: str) -> None:
-        """Decode the targets that this step may see: labelled rows, validation, and test when testing."""
+        """Decode the targets that this step may see: annotated rows, validation, and test when testing.
+
+        Raises:
+            ValueError: regions of a depth map are labelled; depth has no value for pixels that do not count.
+        """
         if stage == "fit":
-            labelled = self.pool.labelled.tolist()
-            self.cache.reveal_targets(labelled, {row: self.pool.target(row) for row in labelled})
+            annotated = self.pool.annotated.tolist()
+            self.cache.reveal_targets(annotated, {row: self.pool.target(row) for row in annotated})
+            self.cache.partial = {row: self.pool.boxes(row) for row in self.pool.partial.tolist()}
+            if self.cache.partial and self.dataset.task.kind == "depth":
+                raise ValueError("regions are for segmentation: a depth task is labelled by whole images")
             self.cache.pseudo = {row: np.load(file) for row, file in self.pool.pseudo.items()}
         if stage in ("fit", "validate"):
             self.cache.reveal_targets(self.dataset.validation.tolist())

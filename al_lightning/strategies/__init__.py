@@ -7,6 +7,7 @@ from al_lightning.strategies.asa import ASA
 from al_lightning.strategies.base import choose
 from al_lightning.strategies.ceal import CEAL
 from al_lightning.strategies.ceal_melanoma import CEALMelanoma
+from al_lightning.strategies.cereals import Cereals, RegionRandom, region_entropy
 from al_lightning.strategies.clustering import UncertaintyClustering
 from al_lightning.strategies.coreset import TACoreset
 from al_lightning.strategies.density import InformationDensity
@@ -65,6 +66,9 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "asa": ASA,
     "ceal": CEAL,
     "ceal-melanoma": CEALMelanoma,
+    "cereals": Cereals,
+    "region-entropy": region_entropy,
+    "region-random": RegionRandom,
 }
 """name -> what builds it; the parameters are the options of the YAML."""
 
@@ -74,11 +78,13 @@ __all__ = [
     "STRATEGIES",
     "VAAL",
     "CEALMelanoma",
+    "Cereals",
     "Full",
     "InformationDensity",
     "Mixture",
     "PCACoreset",
     "Random",
+    "RegionRandom",
     "RobustCoreset",
     "Suggestive",
     "TACoreset",

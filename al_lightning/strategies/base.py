@@ -8,7 +8,7 @@ from al_lightning.types import Candidates, Floats, Query, Rows, Strategy
 
 
 def choose(strategy: Strategy, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-    """Ask `strategy` for exactly `budget` distinct unlabelled rows, or take all that are left.
+    """Ask `strategy` for exactly `budget` distinct unlabelled rows, or regions worth as much, or take all that is left.
 
     Raises:
         ValueError: budget is not positive, or nothing is unlabelled.
@@ -21,6 +21,10 @@ def choose(strategy: Strategy, candidates: Candidates, budget: int, rng: np.rand
     if len(left) <= budget:
         return Query.of(left, "remainder")
     query = strategy.select(candidates, budget, rng)
+    if query.boxes is not None:
+        assert len(query), f"{type(strategy).__name__} returned no region"
+        assert np.isin(query.rows, left).all(), f"{type(strategy).__name__} picked outside the unlabelled pool"
+        return query
     assert len(query) == budget, f"{type(strategy).__name__} returned {len(query)} of {budget} picks"
     assert len(np.unique(query.rows)) == budget, f"{type(strategy).__name__} picked a row twice"
     assert np.isin(query.rows, left).all(), f"{type(strategy).__name__} picked outside the unlabelled pool"

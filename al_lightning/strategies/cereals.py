@@ -1,0 +1,284 @@
+"""CEREALS: ask for regions, weigh information against cost (Mackowiak et al. 2018)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from al_lightning.regions import FUSIONS, box_sums, clipped, cover, fill_budget, information, suppress
+from al_lightning.strategies.cost_model import CostModel, train_cost_model
+from al_lightning.types import Candidates, Prediction, Query, Rows, Strategy, Survey
+from al_lightning.uncertainty import entropy, vote_entropy
+
+logger = logging.getLogger(__name__)
+
+NEW = 0.5
+"""Share of a window's pixels that must be new."""
+REJECTED = 1000
+"""Random windows refused in a row before the pool counts as used up."""
+
+Fusion = Literal["product", "info_only", "ratio", "difference"]
+Measure = Literal["entropy", "vote-entropy"]
+Boxes = Callable[[int], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Cereals:
+    """The regions of the highest g, the fusion of information I and predicted cost C, over the whole pool.
+
+    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`,
+    `regions.normalise_cost`). Windows are tried at every `step` pixels; in each image the best one is taken and all
+    that overlap it are dropped, until none is left; the survivors of all images compete until their new pixels are
+    worth the budget. What is revealed already has no information and no cost, and a window must be half new.
+
+    The cost network is trained anew at every stage on what is revealed. C is divided by its maximum over the windows
+    of all images, which no batch knows: a first pass over the pool finds it and a second one ranks, so that no map of
+    pixels is kept. "info_only" needs neither network nor first pass.
+
+    size: height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
+    step: pixels between neighbouring windows.
+    measure: entropy of the (mean) probabilities, or vote entropy over MC passes or a committee.
+    fusion: product (1 − C)·I, info_only I, ratio I/(C + 0.1), difference I − C; the last two are ours.
+    cost_iterations, cost_lr, cost_multiplier: steps, learning rate and widths of the cost network.
+    """
+
+    size: int = 128
+    step: int = 1
+    uncertainty: Measure = "entropy"
+    fusion: Fusion = "product"
+    cost_iterations: int = 500
+    cost_lr: float = 1e-4
+    cost_multiplier: float = 0.25
+    regions: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_window(self.size, self.step)
+        if self.uncertainty not in ("entropy", "vote-entropy"):
+            raise ValueError(f"uncertainty={self.uncertainty!r}: expected 'entropy' or 'vote-entropy'")
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"fusion={self.fusion!r}: expected one of {', '.join(FUSIONS)}")
+        if self.cost_iterations < 1 or not 0 < self.cost_lr < 1 or not self.cost_multiplier > 0:
+            raise ValueError(
+                f"cost_iterations={self.cost_iterations}, cost_lr={self.cost_lr:g}, cost_multiplier="
+                f"{self.cost_multiplier:g}: expected at least 1, a rate between 0 and 1, and a factor above 0"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"probabilities"} if self.uncertainty == "entropy" else {"probabilities", "passes"})
+
+    def prepare(self, survey: Survey) -> Strategy:
+        """Train the cost network and find the largest cost, where the fusion asks for it."""
+        windows = Windows(self, survey)
+        if self.fusion == "info_only":
+            return windows
+        model = train_cost_model(survey, self.cost_multiplier, self.cost_iterations, self.cost_lr)
+        largest = survey.scan(Windows(self, survey, model).largest_cost)["cost"]
+        maximum = float(largest.max())
+        if not np.isfinite(maximum):
+            raise ValueError("cereals: predicted clicks are not finite: the learner or the cost network has diverged")
+        logger.info("CEREALS: C = 1 is %.4g clicks a window of %d pixels", maximum * model.scale, self.size)
+        return Windows(self, survey, model, maximum)
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        raise unprepared("cereals")
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        raise unprepared("cereals")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`Cereals` for one stage."""
+
+    options: Cereals
+    survey: Survey
+    model: CostModel | None = None
+    maximum: float = 0.0
+    """Largest cost of a window that may be taken, in any image."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.options.needs
+
+    def _hidden(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
+        """Mask (B, H, W) of pixels that are not revealed, and their number in each window (B, H', W')."""
+        boxes = [self.survey.boxes(row) for row in prediction.rows.tolist()]
+        masks = np.stack([~cover(known, self.survey.size) for known in boxes])
+        assert prediction.probabilities is not None
+        hidden = torch.from_numpy(masks).to(prediction.probabilities.device)
+        return hidden, box_sums(hidden, (self.options.size,) * 2, self.options.step)
+
+    def _open(self, fresh: Tensor) -> Tensor:
+        height, width = clipped((self.options.size,) * 2, self.survey.size)
+        return (fresh >= NEW * height * width) & (fresh > 0)
+
+    def _costs(self, prediction: Prediction, hidden: Tensor) -> Tensor:
+        """Predicted new clicks of each window (B, H', W')."""
+        assert self.model is not None
+        density = self.model.to(hidden.device).forward(prediction.rows.cpu().numpy(), prediction)
+        return box_sums(density * hidden, (self.options.size,) * 2, self.options.step)
+
+    def largest_cost(self, prediction: Prediction) -> dict[str, Tensor]:
+        """{"cost": (B,)}: the largest predicted cost of the windows that may be taken; 0 where there are none."""
+        hidden, fresh = self._hidden(prediction)
+        return {"cost": torch.where(self._open(fresh), self._costs(prediction, hidden), 0).amax((1, 2))}
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        """{"windows": (B, K, 4)}: top, left, g and new pixels of the survivors of each image, best first.
+
+        K = floor(H/h)·floor(W/w), the most that can be disjoint; missing ones are zeros.
+        """
+        options, size = self.options, (self.options.size,) * 2
+        hidden, fresh = self._hidden(prediction)
+        assert prediction.probabilities is not None
+        if options.uncertainty == "entropy":
+            votes, pixels = None, entropy(prediction.probabilities.float())
+        else:
+            assert prediction.passes is not None
+            votes, pixels = prediction.passes.count, vote_entropy(prediction.passes)
+        gain = information(pixels * hidden, size, prediction.probabilities.shape[1], votes, options.step)
+        cost = torch.zeros_like(gain)
+        if self.model is not None and self.maximum > 0:
+            # Another batch size may round the same cost up.
+            cost = (self._costs(prediction, hidden) / self.maximum).clamp(max=1)
+        value = FUSIONS[options.fusion](gain, cost)
+        spoilt = value.isnan().flatten(1).any(1)
+        value = torch.where(self._open(fresh) & ~spoilt[:, None, None], value, -torch.inf)
+        table = np.zeros((len(value), self._most(), 4))
+        table[spoilt.cpu().numpy()] = np.nan  # `Candidates.of` says which images these are
+        starts = fresh.cpu().numpy()
+        for image, (found, counts) in enumerate(
+            zip(suppress(value, size, self.survey.size, options.step), starts, strict=True)
+        ):
+            at = [self._position(first, axis) for axis, first in ((0, found[:, 0]), (1, found[:, 1]))]
+            table[image, : len(found), :3] = found
+            table[image, : len(found), 3] = counts[at[0], at[1]]
+        return {"windows": torch.from_numpy(table)}
+
+    def _position(self, first: NDArray[np.float64], axis: int) -> NDArray[np.int64]:
+        """Index along an axis of the windows that start at these pixels: the last one may be out of step."""
+        return -(-first.astype(np.int64) // self.options.step)
+
+    def _most(self) -> int:
+        height, width = clipped((self.options.size,) * 2, self.survey.size)
+        return (self.survey.size[0] // height) * (self.survey.size[1] // width)
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        windows = candidates.value("windows")
+        image, slot = np.nonzero((windows[:, :, 3] > 0) & ~candidates.labelled[:, None])
+        found = windows[image, slot]
+        height, width = clipped((self.options.size,) * 2, self.survey.size)
+        area = budget * self.survey.size[0] * self.survey.size[1] - self.survey.surplus
+        taken = fill_budget(found[:, 2], found[:, 3].astype(np.int64), area)
+        boxes = np.empty((len(taken), 4), dtype=np.int64)
+        boxes[:, :2], boxes[:, 2:] = found[taken, :2], (height, width)
+        source = "cereals" if self.model is not None else "region-entropy"
+        query = Query.of(candidates.rows[image[taken]], source, found[taken, 2], boxes)
+        return query + remainder(candidates, query, area - int(found[taken, 3].sum()), self.survey)
+
+
+@dataclass(frozen=True)
+class RegionRandom:
+    """Windows drawn uniformly over images and positions, at least half new, until the budget is spent.
+
+    size: height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
+    """
+
+    size: int = 128
+    needs: ClassVar[frozenset[str]] = frozenset()
+    regions: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_window(self.size, 1)
+
+    def prepare(self, survey: Survey) -> Strategy:
+        return RandomWindows(self.size, survey)
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        raise unprepared("region-random")
+
+
+@dataclass(frozen=True)
+class RandomWindows:
+    """`RegionRandom` for one stage."""
+
+    size: int
+    survey: Survey
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        image = self.survey.size
+        window = height, width = clipped((self.size, self.size), image)
+        left_to_spend = area = budget * image[0] * image[1] - self.survey.surplus
+        rows = candidates.rows[candidates.open]
+        masks: dict[int, NDArray[np.bool_]] = {}
+        picks: list[tuple[int, int, int]] = []
+        refused = 0
+        while left_to_spend > 0 and refused < REJECTED:
+            row = int(rng.choice(rows))
+            top, left = (int(rng.integers(side - n + 1)) for side, n in zip(image, window, strict=True))
+            if row not in masks:
+                masks[row] = cover(self.survey.boxes(row), image)
+            part = masks[row][top : top + height, left : left + width]
+            fresh = int((~part).sum())
+            if fresh < NEW * height * width:
+                refused += 1
+                continue
+            part[:] = True
+            picks.append((row, top, left))
+            left_to_spend -= fresh
+            refused = 0
+        table = np.array(picks, dtype=np.int64).reshape(-1, 3)
+        sides = np.broadcast_to(np.array(window, dtype=np.int64), (len(table), 2))
+        query = Query.of(table[:, 0], "region-random", boxes=np.concatenate([table[:, 1:], sides], axis=1))
+        assert area > left_to_spend or refused
+        return query + remainder(candidates, query, left_to_spend, self.survey)
+
+
+def region_entropy(size: int = 128, step: int = 1, uncertainty: Measure = "entropy") -> Cereals:
+    """CEREALS without a cost: g = I."""
+    return Cereals(size, step, uncertainty, "info_only")
+
+
+def remainder(candidates: Candidates, query: Query, area: int, survey: Survey) -> Query:
+    """Whole images in row order, for pixels that windows could not fill: in the end only scraps are left.
+
+    Args:
+        query: regions picked already; area: pixels still to reveal.
+    """
+    whole: list[int] = []
+    for row in candidates.rows[candidates.open].tolist():
+        if area <= 0:
+            break
+        assert query.boxes is not None
+        known = np.concatenate([survey.boxes(row), query.boxes[query.rows == row]])
+        fresh = int((~cover(known, survey.size)).sum())
+        if fresh:
+            whole.append(row)
+            area -= fresh
+    rows: Rows = np.array(whole, dtype=np.int64)
+    return Query.of(rows, "remainder", boxes=np.zeros((len(rows), 4), dtype=np.int64))
+
+
+def check_window(size: int, step: int) -> None:
+    """Refuse windows and steps below one pixel."""
+    if size < 1 or step < 1:
+        raise ValueError(f"size={size}, step={step}: expected a window and a step of at least 1 pixel")
+
+
+def unprepared(name: str) -> ValueError:
+    return ValueError(f"{name}: regions are chosen through ActiveLearningLoop, which calls prepare first")
