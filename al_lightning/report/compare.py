@@ -106,6 +106,12 @@ class Group:
         """label -> summary over seeds of one test metric by column."""
         return {label: summarise(values) for label, values in self.table(f"test.{metric.key}").items()}
 
+    def total(self, key: str) -> float | None:
+        """The whole pool's cost in "images", "pixels" or "clicks", of a run that counted it or one with all labels."""
+        counted = [lookup(run.environment, f"cost.pool.{key}") for run in self.runs]
+        counted += [lookup(row, f"cost.{key}") for run in self.full for row in run.rows]
+        return next((float(value) for value in counted if value), None)
+
     def setting(self) -> Setting:
         return Setting(self.table(f"test.{self.primary.key}"), self.primary.higher_is_better is not False)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from al_lightning.report.compare import Curve
-from al_lightning.report.runs import Run
+from al_lightning.report.runs import Run, lookup
 
 Images = Callable[[Run, list[str]], Mapping[str, Image.Image]]
 """(run, ids) -> the pictures it has, by id; an id may be absent."""
@@ -35,6 +35,34 @@ def thumbnail(image: Image.Image, height: int = HEIGHT) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+def by_image(picks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The regions of an image that one rule picked as one pick with "boxes", at the place of the first."""
+    found: list[dict[str, Any]] = []
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for pick in picks:
+        key = (str(pick["id"]), str(pick.get("source")))
+        if "box" in pick and key in first:
+            first[key]["boxes"].append(pick["box"])
+            continue
+        found.append({**pick, "boxes": [pick["box"]]} if "box" in pick else dict(pick))
+        if "box" in pick:
+            first[key] = found[-1]
+    return list(found)
+
+
+def outlined(image: Image.Image, boxes: Sequence[Sequence[int]], size: Sequence[int]) -> Image.Image:
+    """The picture with the boxes (top, left, height, width) drawn, which are in pixels of an image of `size` (H, W)."""
+    copy = image.convert("RGB")
+    canvas = ImageDraw.Draw(copy)
+    y, x = copy.height / size[0], copy.width / size[1]
+    width = max(1, round(copy.height / 64))
+    for top, left, height, breadth in boxes:
+        corners = (left * x, top * y, (left + breadth) * x - 1, (top + height) * y - 1)
+        canvas.rectangle(corners, outline=(20, 20, 20), width=2 * width)
+        canvas.rectangle(corners, outline=(255, 225, 60), width=width)
+    return copy
+
+
 def sample(picks: Sequence[Mapping[str, Any]], most: int = SHOWN) -> list[Mapping[str, Any]]:
     """At most `most` picks: the first of each source, in proportion, in their order of choice."""
     total: dict[str, int] = {}
@@ -52,7 +80,9 @@ def describe(pick: Mapping[str, Any]) -> str:
     """`id, picked by k-center, score 0.123`."""
     score = pick.get("score")
     said = f", score {score:.4g}" if isinstance(score, int | float) and math.isfinite(score) else ""
-    return f"{pick['id']}, picked by {pick.get('source') or 'an unknown rule'}{said}"
+    regions = len(pick.get("boxes", ()))
+    what = "" if not regions else "1 region " if regions == 1 else f"{regions} regions "
+    return f"{pick['id']}, {what}picked by {pick.get('source') or 'an unknown rule'}{said}"
 
 
 def _pictures(run: Run, ids: list[str], images: Images | None) -> tuple[Mapping[str, Image.Image], str]:
@@ -86,7 +116,7 @@ def gallery(curves: Sequence[Curve], seed: int, images: Images | None) -> str:
     notes: list[str] = []
     for label, run in runs:
         parts.append(f"<h4>{escape(label)}</h4>")
-        stages = [(row, list(row.get("selected") or [])) for row in run.rows] if run else []
+        stages = [(row, by_image(row.get("selected") or [])) for row in run.rows] if run else []
         stages = [(row, picks) for row, picks in stages if picks]
         if run is None or not stages:
             parts.append(f"<p class='quiet'>{'No run' if run is None else 'Nothing picked yet'} for seed {seed}.</p>")
@@ -107,6 +137,9 @@ def gallery(curves: Sequence[Curve], seed: int, images: Images | None) -> str:
             for pick in some:
                 text = escape(describe(pick), quote=True)
                 picture = pictures.get(str(pick["id"]))
+                size = lookup(run.environment, "dataset.size")
+                if picture is not None and pick.get("boxes") and size:
+                    picture = outlined(picture, pick["boxes"], size)
                 border = colour[str(pick.get("source"))] if len(sources) > 1 else "transparent"
                 inner = (
                     f'<img src="{thumbnail(picture)}" alt="{text}" title="{text}">'

@@ -18,6 +18,12 @@ from al_lightning.report.runs import Run, lookup
 from al_lightning.report.statistics import paired_difference, summarise
 from al_lightning.report.tables import Row, budget_rows, difference_rows, penalties, seconds_rows, stage_cells
 
+CLICKS = {
+    "polygons": "vertices of the annotators' polygons",
+    "contours": "corners of simplified mask outlines, a stand-in: nobody made these clicks",
+}
+"""Where the clicks of a run come from."""
+
 
 def write_report(runs: Sequence[Run], path: str | Path, images: Images | None = None) -> Path:
     """Write the report of `runs` (`find_runs`) and return its path.
@@ -138,6 +144,8 @@ def _notes(group: Group) -> list[str]:
     for key, values in differing(group).items():
         split = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
         lines.append(f"Beside the strategy, {key} differs: {split}.")
+    if any("box" in pick for run in group.runs for row in run.rows for pick in row.get("selected") or []):
+        lines.append("Regions count by their pixels: a number of labelled images is as many images' worth of pixels.")
     bare = [run.name for run in group.runs if not run.config]
     if bare:
         lines.append(f"No config.yaml: {', '.join(bare)}. What these runs did is known from their rows only.")
@@ -173,6 +181,8 @@ def _what(group: Group) -> str:
         ),
         ("Strategies", "; ".join(strategies)),
     ]
+    if kind := lookup(environment, "cost.clicks"):
+        pairs.append(("Clicks", CLICKS.get(kind, kind)))
     if evaluated := lookup(environment, "dataset.evaluate_at"):
         pairs.append(("Evaluated at", f"{evaluated} size of the images"))
     if group.full:
@@ -183,6 +193,8 @@ def _what(group: Group) -> str:
 def _curve(group: Group, metric: Metric, look: dict[str, Style], axis: str = "labelled", small: bool = False) -> str:
     scale = 100.0 if metric.unit == "%" else 1.0
     name, unit = AXES[axis]
+    if axis.startswith("cost.") and (total := group.total(axis.removeprefix("cost."))):
+        name, unit = f"{name.split(' (')[0]} (% of the pool)", 100 / total
     lines = []
     for curve in group.curves:
         summary = summarise(curve.values(f"test.{metric.key}"))

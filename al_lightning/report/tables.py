@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from al_lightning.report.compare import Group, common_range, efficiency, groups
+from al_lightning.report.compare import Group, common_range, efficiency, extra_axes, groups
 from al_lightning.report.quantities import Metric
 from al_lightning.report.runs import Run
 from al_lightning.report.statistics import (
@@ -118,7 +118,9 @@ def budget_rows(group: Group) -> TextTable:
     metric = group.primary
     span = common_range(group.curves)
     full = group.full_value(metric)
-    head = ["Strategy", f"AUBC of {metric.label}"] + (["Labels for 95 % of full"] if full else []) + ["Seeds"]
+    head = ["Strategy", f"AUBC of {metric.label}"] + (["Labels for 95 % of full"] if full else [])
+    other = [key for key in ("clicks", "pixels") if full and "cost.clicks" in extra_axes(group) and group.total(key)]
+    head += [f"{key.capitalize()} for 95 %" for key in other] + ["Seeds"]
     rows = []
     for curve in group.curves:
         areas = np.full(len(curve.runs), np.nan)
@@ -134,6 +136,12 @@ def budget_rows(group: Group) -> TextTable:
             share, _, _ = efficiency(curve, metric, full, "fraction")
             part = np.interp(needed, cost, share) if needed is not None else np.nan
             cells.append("not reached" if needed is None else f"{needed:.0f} ({100 * part:.0f} % of the pool)")
+        for key in other:
+            cost, values, target = efficiency(curve, metric, full, f"cost.{key}")
+            needed = label_efficiency(cost, values, target, higher_is_better=metric.higher_is_better is not False)
+            total = group.total(key)
+            assert total
+            cells.append("not reached" if needed is None else f"{100 * needed / total:.1f} % of the pool")
         rows.append((curve.label, [*cells, str(n) if n == len(curve.runs) else f"{n} of {len(curve.runs)}"]))
     caption = "AUBC, the area under the curve divided by its range, is the mean of the metric along the way. "
     caption += (
