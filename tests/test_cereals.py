@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from PIL import Image
 from rich.console import Console
@@ -20,9 +21,11 @@ from al_lightning.data import Cache, PoolDataModule
 from al_lightning.data.effort import Effort
 from al_lightning.data.kvasir import kvasir
 from al_lightning.learners.dense import batch_dice_loss, segmentation_loss
+from al_lightning.learners.unet import unet
+from al_lightning.loop import ActiveLearningLoop
 from al_lightning.pool import LabelPool
 from al_lightning.regions import cover
-from al_lightning.strategies import STRATEGIES, Cereals, RegionRandom, choose
+from al_lightning.strategies import STRATEGIES, Cereals, RegionRandom, Uncertain, choose
 from al_lightning.strategies.cereals import Windows
 from al_lightning.strategies.cost_model import known_density, train_cost_model
 from al_lightning.types import IGNORE, Candidates, Passes, Prediction, Query, Survey
@@ -471,6 +474,33 @@ def test_regions_need_the_loop():
 
 
 # Whole runs
+
+
+def test_images_and_regions_mix_in_one_run_with_mc_passes_and_a_bare_trainer(data):
+    quiet = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    pool = data.pool
+    torch.manual_seed(0)
+    learner = unet(data.dataset.task, (16, 16), mc_passes=3, widths=[4, 8], dropout=0.5)
+    cereals = Cereals(size=6, step=2, uncertainty="vote-entropy", cost_iterations=2, cost_multiplier=1 / 16)
+    worth = [2]
+    for stage, strategy in enumerate([cereals, Uncertain("bvsb"), RegionRandom(6), cereals]):
+        loop = ActiveLearningLoop(pool, strategy, per_stage=2, seed=0)
+        loop.stage = stage
+        if stage == 0:
+            loop.start(2)
+        trainer = pl.Trainer(max_epochs=1, callbacks=[loop], enable_checkpointing=False, **quiet)
+        trainer.fit(learner, data)
+        assert torch.isfinite(trainer.callback_metrics["train/loss"])
+        before = {name: value.clone() for name, value in learner.state_dict().items() if "metrics" not in name}
+        query = loop.acquire(trainer, learner, data)
+        assert all(torch.equal(value, learner.state_dict()[name]) for name, value in before.items())
+        assert (query.boxes is None) == isinstance(strategy, Uncertain)
+        worth.append(pool.worth)
+    assert worth[1] == 4
+    assert worth[2] <= 6  # an image of which regions were known already reveals less than an image
+    assert worth[4] - worth[3] in (2, 3)
+    assert len(pool.partial)
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in learner.parameters())
 
 
 @pytest.fixture

@@ -196,10 +196,11 @@ from al_lightning.pool import LabelPool
 from al_lightning.strategies import STRATEGIES
 
 dataset = kvasir(sys.argv[1], 16, validation=4)
-pool = LabelPool(dataset.pool, dataset.ids)
+pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
 torch.manual_seed(0)
 learner = unet(dataset.task, (16, 16), widths=[4, 8])
-loop = ActiveLearningLoop(pool, STRATEGIES["unc-ta-coreset"](), per_stage=5)
+small = {"size": 6, "cost_iterations": 3, "cost_multiplier": 1 / 16} if sys.argv[3] == "cereals" else {}
+loop = ActiveLearningLoop(pool, STRATEGIES[sys.argv[3]](**small), per_stage=5)
 loop.start(4)
 data = PoolDataModule(dataset, pool, batch_size=3)
 for _ in range(2):
@@ -209,17 +210,17 @@ for _ in range(2):
     )
     query = loop.acquire(trainer, learner, data)
     if trainer.global_rank == 0:
-        print("PICKS", *query.rows.tolist())
+        print("PICKS", *query.rows.tolist(), *([] if query.boxes is None else query.boxes.ravel().tolist()))
 if torch.distributed.is_initialized():
     torch.distributed.destroy_process_group()
 """
 
 
-def picks(kvasir_root: Path, tmp_path: Path, ranks: int) -> list[str]:
+def picks(kvasir_root: Path, tmp_path: Path, ranks: int, strategy: str) -> list[str]:
     script = tmp_path / "ranks.py"
     script.write_text(RANKS)
     done = subprocess.run(
-        [sys.executable, str(script), str(kvasir_root), str(ranks)],
+        [sys.executable, str(script), str(kvasir_root), str(ranks), strategy],
         capture_output=True,
         text=True,
         timeout=300,
@@ -229,10 +230,11 @@ def picks(kvasir_root: Path, tmp_path: Path, ranks: int) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("PICKS")]
 
 
-def test_several_ranks_select_the_same_ids(kvasir_root, tmp_path):
-    one = picks(kvasir_root, tmp_path, 1)
+@pytest.mark.parametrize("strategy", ["unc-ta-coreset", "cereals"])
+def test_several_ranks_select_the_same_ids(strategy, kvasir_root, tmp_path):
+    one = picks(kvasir_root, tmp_path, 1, strategy)
     assert len(one) == 2
-    assert picks(kvasir_root, tmp_path, 2) == one
+    assert picks(kvasir_root, tmp_path, 2, strategy) == one
 
 
 def test_task_of_the_default_is_polyps():

@@ -311,6 +311,52 @@ def test_label_efficiency_is_read_off_against_the_full_data_run(tmp_path):
     assert "80.0 %" in caption
 
 
+def regions(folder, clicks):
+    """Give a run clicks, and boxes to what it picked."""
+    rows = [json.loads(line) for line in (folder / "stages.jsonl").read_text().splitlines()]
+    for row, count in zip(rows, clicks, strict=True):
+        row["cost"]["clicks"] = count
+        row["selected"] = [
+            pick | {"id": f"same-{i // 4}", "source": "cereals", "box": [8 * (i % 4), 0, 8, 16]}
+            for i, pick in enumerate(row["selected"])
+        ]
+    (folder / "stages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["dataset"]["size"] = [32, 40]
+    environment["cost"] = {"clicks": "contours", "pool": {"images": 300, "pixels": 3e8, "clicks": 50000}}
+    (folder / "environment.json").write_text(json.dumps(environment))
+
+
+def test_regions_are_judged_by_clicks_and_by_pixels_and_drawn_on_their_images(tmp_path):
+    regions(fake(tmp_path / "runs", "exp", "cereals", 0, [0.6, 0.7, 0.8]), [5000, 10000, 20000])
+    regions(fake(tmp_path / "runs", "exp", "random", 0, [0.6, 0.65, 0.77]), [5000, 9000, 13000])
+    regions(fake(tmp_path / "runs", "all", "random", 0, [0.8], step=300), [50000])
+    found = find_runs([tmp_path / "runs"])
+    (group,) = groups(found)
+    head, rows, _ = budget_rows(group)
+    assert head[3:5] == ["Clicks for 95 %", "Pixels for 95 %"]
+    # 0.76 lies at .6 of the way from 10,000 to 20,000 clicks of 50,000, and from 60 to 90 of 300 images' pixels.
+    assert rows[0][1][2:4] == ["32.0 % of the pool", "26.0 % of the pool"]
+    assert rows[1][1][2:4] == [f"{100 * (9000 + 4000 * 11 / 12) / 50000:.1f} % of the pool", "29.2 % of the pool"]
+    seen = {}
+
+    def images(run, ids):
+        return {name: Image.new("RGB", (80, 64), (40, 40, 40)) for name in ids}
+
+    page = report(found, tmp_path, images)
+    assert "Regions count by their pixels" in page.words
+    assert "a stand-in: nobody made these clicks" in page.words
+    assert any("clicks (% of the pool)" in p["alt"] for p in page.pictures)
+    for picture in page.pictures:
+        if picture["alt"].startswith("same-0, 4 regions picked by cereals"):
+            seen = picture
+    with Image.open(io.BytesIO(base64.b64decode(seen["src"].split(",")[1]))) as drawn:
+        colours = np.asarray(drawn.convert("RGB")).astype(int)
+    yellow = (colours[..., 0] > 150) & (colours[..., 2] < 130)
+    assert yellow.any()
+    assert yellow[:, : int(colours.shape[1] * 16 / 40) + 2].sum() == yellow.sum()  # the boxes end at column 16 of 40
+
+
 def test_runs_are_compared_only_where_they_may_be(tmp_path):
     fake(tmp_path, "one", "core", 0, [0.5, 0.6])
     fake(tmp_path, "two", "core", 0, [0.5, 0.6], **{"trainer.max_epochs": 9})
