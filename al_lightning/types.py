@@ -344,8 +344,11 @@ class StageRow(TypedDict):
 
     stage: int
     labelled: int
+    """Labelled images; regions count by their pixels, as images' worth, rounded down."""
     fraction: float
+    """Revealed share of the pool's pixels, every image counting alike."""
     cost: dict[str, float | None]
+    """"images" with a label, "pixels" at their own size, "clicks" (None for depth): of all that is revealed."""
     val: dict[str, float]
     test: dict[str, float]
     seconds: dict[str, float]

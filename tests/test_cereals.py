@@ -18,6 +18,7 @@ from al_lightning import experiment
 from al_lightning.clicks import contour_clicks
 from al_lightning.config import ConfigError, load
 from al_lightning.data import Cache, PoolDataModule
+from al_lightning.data.cityscapes import polygon_file
 from al_lightning.data.effort import Effort
 from al_lightning.data.kvasir import kvasir
 from al_lightning.learners.dense import batch_dice_loss, segmentation_loss
@@ -211,6 +212,12 @@ def test_clicks_of_polygons_are_preferred_where_every_image_has_them(data, tmp_p
     assert effort.cost(data.pool)["clicks"] == 2
     next(tmp_path.glob("*.json")).unlink()
     assert Effort(Cache(dataset)).kind == "contours"
+
+
+def test_polygons_of_cityscapes_lie_beside_either_kind_of_label_image(tmp_path):
+    expected = tmp_path / "ulm_000001_000019_gtFine_polygons.json"
+    for kind in ("labelIds", "labelTrainIds"):
+        assert polygon_file(tmp_path / f"ulm_000001_000019_gtFine_{kind}.png") == expected
 
 
 # Strategies

@@ -273,3 +273,13 @@ def test_a_full_image_takes_a_moment():
         seconds.append(time.perf_counter() - start)
     assert len(picks) > 50
     assert min(seconds) < 0.15
+
+
+def test_cover_is_the_union_that_is_counted():
+    boxes = np.array([[0, 0, 4, 5], [2, 3, 6, 9], [7, 8, 1, 1], [-2, 9, 4, 9]])
+    mask = regions.cover(boxes, (8, 10))
+    assert mask.sum() == regions.union_area(boxes, (8, 10))
+    assert [bool(mask[y, x]) for y, x in ((3, 4), (4, 2), (7, 9), (1, 9), (2, 2), (7, 0))] == [
+        *(True, False, True, True, True, False)
+    ]
+    assert not regions.cover(np.empty((0, 4), np.int64), (8, 10)).any()
