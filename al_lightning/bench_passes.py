@@ -28,7 +28,7 @@ def full_passes(learner: DenseLearner, network: PlainUNet, batch: Batch) -> Pass
     return passes
 
 
-def bench_passes(size: int = 256, images: int = 8, passes: int = 20, repeats: int = 5) -> None:
+def bench_passes(size: int = 128, images: int = 4, passes: int = 20, repeats: int = 5) -> None:
     """Median seconds of a batch through the U-Net of widths 32 to 512 with bottleneck dropout, both ways in turn."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)

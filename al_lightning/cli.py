@@ -73,17 +73,26 @@ def parser() -> argparse.ArgumentParser:
     select.add_argument("--seed", default=0, type=int, help="of random")
     select.set_defaults(command=_select)
 
+    check = commands.add_parser("check", help="audit a dataset: broken, mismatched, duplicate and leaking images")
+    check.add_argument("config", nargs="+", metavar="CONFIG.yaml | key=value", help="merged left to right")
+    check.add_argument("-o", "--output", type=Path, default=Path("audit"), help="folder for audit.json and audit.png")
+    check.set_defaults(command=_check)
+
     bench = commands.add_parser("bench", help="measure the figures of the README on this machine")
     bench.add_argument("name", metavar="NAME")
     bench.set_defaults(command=_bench)
     return top
 
 
-def _run(options: argparse.Namespace) -> int:
-    files = [item for item in options.config if "=" not in item]
-    overrides = [item for item in options.config if "=" in item]
+def _split(items: Sequence[str]) -> tuple[list[str], list[str]]:
+    files = [item for item in items if "=" not in item]
     if not files:
-        raise ConfigError("run: no configuration file given, such as experiments/demo.yaml")
+        raise ConfigError("no configuration file given, such as experiments/demo.yaml")
+    return files, [item for item in items if "=" in item]
+
+
+def _run(options: argparse.Namespace) -> int:
+    files, overrides = _split(options.config)
     configs = [load(files, [*overrides, *point]) for point in _points(options.sweep)]
 
     from rich.console import Console
@@ -180,6 +189,34 @@ def _select(options: argparse.Namespace) -> int:
         picks, _ = k_center_greedy(features, labelled, options.budget)
     print("\n".join(map(str, picks.tolist())))
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from al_lightning.config import build
+    from al_lightning.data import DATASETS
+    from al_lightning.data.audit import audit
+    from al_lightning.data.audit_sheet import contact_sheet
+
+    section = load(*_split(options.config)).dataset
+    dataset = build("dataset", DATASETS, section.name, section.options)
+    console = Console()
+    with Progress(console=console, transient=True) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in steps:
+                steps[what] = bar.add_task(what, total=total)
+            bar.update(steps[what], completed=done)
+
+        found = audit(dataset, tell)
+    found.print_table(console)
+    found.to_json(options.output / "audit.json")
+    sheet = contact_sheet(dataset, found, options.output / "audit.png")
+    console.print(f"details: {options.output / 'audit.json'}, pairs: {sheet}", soft_wrap=True, highlight=False)
+    return int(found.leaks)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -255,10 +255,23 @@ def test_near_duplicates_elsewhere_are_no_leak(tree, part, severity):
     assert not found.leaks
 
 
+@pytest.mark.parametrize(("share", "kinds"), [(0.3, []), (0.5, ["same scene"])])
+def test_pictures_alike_but_not_one_are_a_warning(tree, share, kinds):
+    """A second view, made as a mixture with another scene."""
+    other = Image.fromarray(scene(np.random.default_rng(5)))
+    with Image.open(tree.image("test", "test-k")) as image:
+        tree.put("pool", "view", Image.blend(other, image, share))
+    found = audit(tree.dataset())
+    assert [(f.kind, f.severity) for f in found.findings] == [(kind, "warning") for kind in kinds]
+    assert not found.leaks
+    assert found.overlap["pool"]["same"] == 0
+
+
 def test_one_endoscope_does_not_make_two_scenes_alike(tree):
-    """Same surround, octagon, writing and display around every picture."""
+    """Same surround, octagon, writing and display around every picture, which has little contrast itself."""
     for part, name in tree.ids:
-        with Image.open(tree.image(part, name)) as image:
+        with Image.open(tree.image(part, name)) as opened:
+            image = Image.blend(Image.new("RGB", opened.size, (120, 70, 50)), opened, 0.1)
             view = Image.new("L", image.size)
             ImageDraw.Draw(view).polygon(
                 [(20, 0), (100, 0), (119, 20), (119, 76), (100, 95), (20, 95), (0, 76), (0, 20)], 255
@@ -289,14 +302,19 @@ def test_names(tree):
 
 
 def test_a_name_whose_picture_cannot_be_read_counts_as_a_leak(tree):
-    path = tree.put("pool", "test-k", scene(np.random.default_rng(5)))
-    path.write_bytes(b"")
+    """Even where another name stands for two pictures."""
+    rng = np.random.default_rng(5)
+    tree.put("pool", "test-q", scene(rng))
+    tree.put("pool", "test-k", scene(rng)).write_bytes(b"")
     found = audit(tree.dataset())
-    assert {(f.kind, f.severity, f.distance) for f in found.findings} == {
-        ("unreadable", "error", None),
-        ("same name", "error", None),
+    assert {(f.kind, f.severity, f.ids[0]) for f in found.findings} == {
+        ("unreadable", "error", "pool/test-k"),
+        ("same name", "error", "test/test-k"),
+        ("same name", "warning", "test/test-q"),
     }
+    assert [f.distance for f in found.findings if f.ids[0] == "test/test-k"] == [None]
     assert found.leaks
+    assert found.overlap["pool"] == {"name": 2, "file": 0, "pixels": 0, "picture": 0, "same": 1}
 
 
 def test_a_name_that_one_split_holds_twice_says_nothing(tree):
@@ -355,10 +373,10 @@ def test_json_comes_back(tree, tmp_path):
 def test_table(tree):
     cut(tree.image("pool", "pool-x"))
     with Image.open(tree.image("test", "test-k")) as image:
-        tree.put("pool", "copy[1]", recoded(image))
+        tree.put("pool", "copy[red]", recoded(image))
     text = io.StringIO()
     audit(tree.dataset()).print_table(Console(file=text, width=160))
-    for expected in ("truncated", "near duplicate", "test/test-k = pool/copy[1]", "1 of 3 test images are in pool"):
+    for expected in ("truncated", "near duplicate", "test/test-k = pool/copy[red]", "1 of 3 test images are in pool"):
         assert expected in text.getvalue()
     assert "test images leak" in text.getvalue()
 

@@ -122,6 +122,17 @@ def test_select_chooses_from_features_made_elsewhere(tmp_path, capsys):
     assert main(["select", "--features", str(tmp_path / "none.npy"), "--budget", "1"]) == 2
 
 
+def test_check_audits_and_exits_1_when_test_leaks(tiny, write_config, tmp_path, capsys):
+    path = str(write_config(tiny))
+    out = tmp_path / "audit"
+    assert main(["check", path, "dataset.options.protocol=clean", "-o", str(out)]) == 0
+    assert main(["check", path, "dataset.options.protocol=paper", "-o", str(out)]) == 1
+    assert (out / "audit.png").is_file()
+    assert "test" in (out / "audit.json").read_text()
+    capsys.readouterr()
+    assert main(["check", path, "dataset.options.root=/nowhere"]) == 2
+
+
 def test_unknown_measurement_is_named(capsys):
     assert main(["bench", "k-centre"]) == 2
     assert "did you mean 'k-center'" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_real_kvasir(real_data):
     assert (len(paper.pool), len(paper.validation), len(paper.test)) == (900, 100, 196)
     assert paper.facts["test_names_in_pool"] + paper.facts["test_names_in_validation"] == 196
     clean = kvasir(str(real_data / "Kvasir-SEG"), 32)
-    assert len(clean.pool) + len(clean.validation) == 804
+    assert len(clean.pool) + len(clean.validation) == 804 - 1, "one image shows a test frame under another name"
     for folder, digest in (
         (real_data / "Kvasir-SEG", kvasir_module.DIGEST),
         (real_data / "sessile-main-Kvasir-SEG", kvasir_module.DIGEST_SESSILE),

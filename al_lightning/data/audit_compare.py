@@ -82,6 +82,10 @@ class Compared:
     def _comparable(self, pair: tuple[int, int]) -> bool:
         return all(self.looks[row].pixel_hash for row in pair)
 
+    def _one_name(self, pair: tuple[int, int]) -> bool:
+        """Whether the two are one image as far as their names can tell."""
+        return pair in self.named and (self.names_identify or not self._comparable(pair))
+
     def _same(self, pair: tuple[int, int]) -> bool:
         a, b = (self.looks[row].pixel_hash for row in pair)
         return (bool(a) and a == b) or self.correlation.get(pair, -1.0) >= SAME_FRAME
@@ -102,9 +106,9 @@ class Compared:
                     ways["picture"].add(first)
                 if pair in self.named:
                     ways["name"].add(first)
-        ways["same"] = ways["picture"] | {
-            row for row in ways["name"] if self.names_identify or not self.looks[row].pixel_hash
-        }
+                if self._one_name(pair):
+                    ways["same"].add(first)
+        ways["same"] |= ways["picture"]
         return {way: len(rows) for way, rows in ways.items()}
 
     def findings(self) -> list[Finding]:
@@ -150,7 +154,7 @@ class Compared:
             return None
         if "held out" in splits and kind in SAME and splits[0] != "held out":
             detail += f"; held out because {splits[0]} shows it"
-        surely = kind in SAME or (kind == "same name" and (self.names_identify or not self._comparable(pair)))
+        surely = kind in SAME or self._one_name(pair)
         rows = (first, second)
         return Finding(
             kind,
