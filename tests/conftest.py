@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded; tests share their cores
+
 import numpy as np
 import pytest
 import torch
