@@ -140,8 +140,8 @@ def draw(
 
 
 def _limit(axes: Axes, lines: Sequence[Line], reference: tuple[str, float] | None) -> None:
-    """Heights from the means, with at most a quarter of their range for the bands: the interval of two seeds may be ten
-    times as wide as anything that one wants to read, and then runs out of the figure."""
+    """Heights from the means, with at most a quarter of their range for the bands, so that one wide band does not
+    flatten every curve."""
     means = np.concatenate([line.mean[np.isfinite(line.mean)] for line in lines] + [np.empty(0)])
     if reference is not None:
         means = np.append(means, reference[1])

@@ -198,14 +198,17 @@ def _curve(group: Group, metric: Metric, look: dict[str, Style], axis: str = "la
     lines = []
     for curve in group.curves:
         summary = summarise(curve.values(f"test.{metric.key}"))
-        arrays = (curve.mean(axis) * unit, summary.mean * scale, summary.low * scale, summary.high * scale)
+        # The t-interval of two seeds is ten times as wide as their spread and would cover the figure; the tables
+        # against the baseline hold intervals.
+        band = (summary.mean - summary.sd, summary.mean + summary.sd)
+        arrays = (curve.mean(axis) * unit, summary.mean * scale, band[0] * scale, band[1] * scale)
         lines.append(Line(curve.label, look[curve.label], *arrays))
     full = group.full_value(metric)
     reference = ("all labels", scale * float(np.mean(list(full.values())))) if full else None
     svg = draw(lines, name, metric.label, reference, (4.4, 3.2) if small else (5.0, 3.5))
-    bands = "Lines: mean over seeds. Bands: 95 % t-interval of that mean, cut where it leaves the figure."
+    bands = "Lines: mean over seeds. Bands: one sample standard deviation to each side."
     if not any(np.isfinite(line.low).any() for line in lines):
-        bands = "Lines: the one seed; no interval can be given."
+        bands = "Lines: the one seed; no spread can be given."
     lower = "" if metric.higher_is_better else " Lower is better."
     caption = "" if small else f"{bands}{lower}"
     return figure(
