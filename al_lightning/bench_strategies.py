@@ -23,14 +23,15 @@ from al_lightning.types import Candidates, Floats, Passes, Prediction, Rows, Str
 MEMBERS, MAP, IMAGE = 4, 4, 32
 """Members of the committee; sides of probability and feature maps, and of images, in pixels."""
 BATCH = 500
-TRAINS = frozenset({"vaal"})
+TRAINS = frozenset({"vaal", "cereals"})
 """Strategies that train a network of their own: their time is the training's."""
+REGIONS = frozenset({"region-entropy", "region-random"})
+"""Strategies that choose from maps of pixels, whose time is not that of N descriptors."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixture": ("mixture", {"uncertain": Uncertain("entropy"), "diverse": TACoreset()}),
     "unc-pca-hash": ("unc-pca-hash", {"size": IMAGE}),
     "unc-pca-hash, pca_pixels": ("unc-pca-hash", {"descriptor": "pca_pixels"}),
     "information-density, signed": ("information-density", {}),
-    "uncertainty-clustering, 1 x 20": ("uncertainty-clustering", {"restarts": 1, "iterations": 20}),
     "ceal, quantile": ("ceal", {"threshold": "quantile", "delta": 0.2}),
     "ceal-melanoma, quantile": ("ceal-melanoma", {"mode": "quantile"}),
 }
@@ -58,7 +59,7 @@ def bench_strategies(
     Raises:
         ValueError: an unknown label.
     """
-    labels = [name for name in STRATEGIES if name not in TRAINS]
+    labels = [name for name in STRATEGIES if name not in TRAINS | REGIONS]
     labels = [*labels, *(label for label in VARIANTS if label not in labels)]
     if unknown := set(names or ()) - set(labels):
         raise ValueError(f"names={sorted(unknown)}: expected labels among {labels}")
@@ -73,6 +74,7 @@ def bench_strategies(
         if found.returncode:
             raise RuntimeError(f"{label}: {found.stderr}")
         rows.append(json.loads(found.stdout.splitlines()[-1]))
+        print(f"{label}: {rows[-1]['seconds']:.1f} s", file=sys.stderr)
     table = Table(title=f"select: {n:,} images, {d} dimensions, budget {budget:,}, {torch.get_num_threads()} threads")
     for key, title in COLUMNS.items():
         table.add_column(title, justify="left" if key in ("label", "note") else "right")
