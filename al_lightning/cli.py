@@ -69,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", type=Path, default=Path("report.html"))
     report.set_defaults(command=_report)
 
+    show = commands.add_parser("show", help="a picture of test images, their truth and what runs predict")
+    show.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="runs on the same dataset, a column each")
+    show.add_argument("-o", "--output", type=Path, default=Path("predictions.png"))
+    show.add_argument("--images", type=int, default=6, help="test images to show, from worst to best")
+    show.set_defaults(command=_show)
+
     select = commands.add_parser("select", help="choose from a pool that was embedded elsewhere, without training")
     select.add_argument("--features", required=True, type=Path, metavar="F.npy", help="(N, D) array")
     select.add_argument("--labelled", type=Path, metavar="rows.txt", help="row numbers that are labelled, one a line")
@@ -137,6 +143,13 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _show(options: argparse.Namespace) -> int:
+    from al_lightning.predictions import picture
+
+    print(f"predictions: {picture(options.runs, options.output, options.images)}")
+    return 0
+
+
 def _write_report(paths: Sequence[Path], output: Path) -> None:
     from rich.console import Console
 
@@ -153,8 +166,9 @@ def _pictures(run: Run, ids: list[str]) -> dict[str, Image]:
     """Pictures of a run's images; none where its data are not on this machine (the report says so)."""
     from PIL import Image
 
-    from al_lightning.config import build, from_saved
+    from al_lightning.config import from_saved
     from al_lightning.data import DATASETS
+    from al_lightning.options import build
 
     section = from_saved(run.path / "config.yaml").dataset
     try:
@@ -199,10 +213,10 @@ def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from al_lightning.config import build
     from al_lightning.data import DATASETS
     from al_lightning.data.audit import audit
     from al_lightning.data.audit_sheet import contact_sheet
+    from al_lightning.options import build
 
     section = load(*_split(options.config)).dataset
     dataset = build("dataset", DATASETS, section.name, section.options)

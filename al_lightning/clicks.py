@@ -1,10 +1,11 @@
 """Clicks: what it costs an annotator to outline what is in a region (CEREALS, Mackowiak et al. 2018).
 
 A click is a point (x, y) in pixels of the annotated image; it belongs to the pixel (row ⌊y⌋, column ⌊x⌋). Points of
-an image resized to (h, w) are points · (w/W, h/H). A box is (top, left, height, width) in pixels.
+an image resized to (h, w) are points · (w/W, h/H).
 
 `polygon_clicks` reads the clicks that annotators made. `contour_clicks` stands in for them where a data set has class
-maps alone: it says what outlining costs, not what anybody clicked.
+maps alone: it says what outlining costs, not what anybody clicked. `mask_cost` adds what it costs to annotate a part
+of an image by itself.
 """
 
 from __future__ import annotations
@@ -19,14 +20,11 @@ from typing import Any, cast
 import contourpy
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, gaussian_filter
+from scipy.ndimage import binary_erosion, find_objects
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from al_lightning.types import IGNORE, Floats
-
-CHUNK = 2**22
-"""Pixels of windows whose components are counted at once: a bound on memory."""
 
 
 @dataclass(frozen=True)
@@ -181,92 +179,52 @@ def click_map(points: Floats, image: tuple[int, int]) -> NDArray[np.int64]:
     return flat.reshape(image)
 
 
-def click_density(points: Floats, image: tuple[int, int], sigma: float = 4.0) -> NDArray[np.float64]:
-    """The click map smoothed by a Gaussian of σ pixels, mirrored at the edges so that its sum stays the clicks."""
-    density: NDArray[np.float64] = gaussian_filter(click_map(points, image).astype(np.float64), sigma)
-    return density
+def mask_cost(mask: NDArray[np.bool_], points: Floats, target: NDArray[np.integer[Any]], ignore: int = IGNORE) -> int:
+    """Clicks to annotate by itself what a mask (H, W) holds of an image: vertices + crossings + components.
 
-
-def new_clicks(box: NDArray[np.integer[Any]], points: Floats, revealed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The points (n, 2) within a box (4,) whose pixel is not yet revealed, in their order; revealed is (H, W)."""
-    points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    top, left, bottom, right = _corners(np.asarray(box)[None], revealed.shape)[:, 0]
-    column, row = np.floor(points).astype(np.int64).T
-    inside = np.flatnonzero((row >= top) & (row < bottom) & (column >= left) & (column < right))
-    fresh = ~revealed[row[inside], column[inside]]
-    found: NDArray[np.float64] = points[inside[fresh]]
-    return found
-
-
-def box_costs(
-    boxes: NDArray[np.integer[Any]], points: Floats, target: NDArray[np.integer[Any]], ignore: int | None = IGNORE
-) -> NDArray[np.int64]:
-    """Clicks to annotate each of the boxes (n, 4) by itself, (n,): vertices + crossings + components.
-
-    The three terms of Cai et al. (CVPR 2021):
-        vertices strictly inside: not on the box's outermost pixels, except where the image ends there too;
-        crossings: pairs of neighbouring pixels along the box's outermost pixels whose classes differ;
-        components: 8-connected sets of pixels of one class within the box, one click to name each.
-    Their code leaves out the first pair of each side and counts components of void, as ignore=None does here.
+    The three terms of Cai et al. (CVPR 2021), who have rectangles, for masks of any shape. Two pixels touch where
+    they share a side or a corner; the mask's outline is closed, the image's edge being a part of it.
+        vertices strictly inside: in a pixel of the mask that touches no pixel of the image outside the mask. So
+            outermost pixels do not count, except where the image ends there too;
+        crossings: pairs of pixels of the mask that share a side, differ in class, and whose side ends on the outline;
+        components: 8-connected sets of pixels of one class within the mask, one click to name each.
+    A pair counts once: also in a mask one pixel thin, where its side ends on the outline at both ends. In a mask two
+    pixels thin a pair across it counts at its two ends alone. Either has no vertices strictly inside but where the
+    image ends. Their code leaves out the first pair of each side and counts components of void.
 
     Args:
-        points: (N, 2) vertices; target: class map (H, W).
+        mask: what is annotated; a mask without a pixel costs nothing.
+        points: (N, 2) vertices; those outside the mask do not count.
+        target: class map (H, W).
         ignore: value whose components cost no click; its borders count.
 
     Raises:
-        ValueError: a box holds no pixel of the image.
+        ValueError: mask and target differ in shape.
     """
-    height, width = target.shape
-    top, left, bottom, right = _corners(boxes, (height, width))
-    vertices = np.pad(click_map(points, (height, width)).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    y0, x0 = top + (top > 0), left + (left > 0)
-    y1, x1 = np.maximum(bottom - (bottom < height), y0), np.maximum(right - (right < width), x0)
-    cost: NDArray[np.int64] = vertices[y1, x1] - vertices[y0, x1] - vertices[y1, x0] + vertices[y0, x0]
-    down = np.pad((target[1:] != target[:-1]).cumsum(0), ((1, 0), (0, 0)))
-    across = np.pad((target[:, 1:] != target[:, :-1]).cumsum(1), ((0, 0), (1, 0)))
-    last_row, last_column = bottom - 1, right - 1
-    for column, counts in ((left, True), (last_column, right - left > 1)):
-        cost += (down[last_row, column] - down[top, column]) * counts
-    for row, counts in ((top, True), (last_row, bottom - top > 1)):
-        cost += (across[row, last_column] - across[row, left]) * counts
-    sizes = np.stack([bottom - top, right - left], 1)
-    for h, w in np.unique(sizes, axis=0):
-        same = np.flatnonzero((sizes == (h, w)).all(1))
-        views = np.lib.stride_tricks.sliding_window_view(target, (h, w))
-        for part in np.array_split(same, -(-len(same) * h * w // CHUNK)):
-            cost[part] += _components(views[top[part], left[part]], ignore)
-    return cost
+    if mask.shape != target.shape:
+        raise ValueError(f"mask: shape {mask.shape}, but target has {target.shape}; give both the same (H, W)")
+    inner = binary_erosion(mask, np.ones((3, 3)), border_value=1)
+    vertices = click_map(points, mask.shape)[inner].sum()
+    # ends[i, j]: the corner where the pixels (i - 1, j - 1) and (i, j) touch has one outside the mask beside it.
+    outside = np.pad(~mask, 1, constant_values=True)
+    ends = outside[1:, 1:] | outside[1:, :-1] | outside[:-1, 1:] | outside[:-1, :-1]
+    across = mask[:, 1:] & mask[:, :-1] & (target[:, 1:] != target[:, :-1]) & (ends[:-1, 1:-1] | ends[1:, 1:-1])
+    down = mask[1:] & mask[:-1] & (target[1:] != target[:-1]) & (ends[1:-1, :-1] | ends[1:-1, 1:])
+    return int(vertices + across.sum() + down.sum()) + _components(np.where(mask, target, ignore), ignore)
 
 
-def _components(windows: NDArray[np.integer[Any]], ignore: int | None) -> NDArray[np.int64]:
-    """8-connected components of equal value in each of the windows (n, h, w): runs along rows, joined across them."""
-    n, h, w = windows.shape
-    begins = np.ones((n, h, w), dtype=bool)
-    begins[:, :, 1:] = windows[:, :, 1:] != windows[:, :, :-1]
-    run = begins.ravel().cumsum().reshape(n, h, w) - 1
+def _components(target: NDArray[np.integer[Any]], ignore: int) -> int:
+    """8-connected components of one value other than `ignore` in a map (H, W): runs along rows, joined across them."""
+    begins = np.ones(target.shape, dtype=bool)
+    begins[:, 1:] = target[:, 1:] != target[:, :-1]
+    run = begins.ravel().cumsum(dtype=np.int32).reshape(target.shape) - 1
     pairs = []
     for upper, lower in ((slice(None), slice(None)), (slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
-        touch = windows[:, :-1, upper] == windows[:, 1:, lower]
-        touch &= begins[:, :-1, upper] | begins[:, 1:, lower]  # the first contact of two runs is where one begins
-        pairs.append(np.stack([run[:, :-1, upper][touch], run[:, 1:, lower][touch]]))
+        touch = target[:-1, upper] == target[1:, lower]
+        touch &= begins[:-1, upper] | begins[1:, lower]  # the first contact of two runs is where one begins
+        pairs.append(np.stack([run[:-1, upper][touch], run[1:, lower][touch]]))
     first, second = np.concatenate(pairs, axis=1)
-    runs = int(run[-1, -1, -1]) + 1 if n else 0
-    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(runs, runs))
+    value = target[begins]
+    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(len(value), len(value)))
     _, component = connected_components(graph, directed=False)
-    pixel = np.flatnonzero(begins)[np.unique(component, return_index=True)[1]]
-    if ignore is not None:
-        pixel = pixel[windows.ravel()[pixel] != ignore]
-    return np.bincount(pixel // (h * w), minlength=n)
-
-
-def _corners(boxes: NDArray[np.integer[Any]], image: tuple[int, ...]) -> NDArray[np.int64]:
-    """(4, n) top, left, bottom, right of boxes (n, 4) clipped to the image."""
-    edges = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
-    start = edges[:, :2].clip(0, image)
-    stop = (edges[:, :2] + edges[:, 2:]).clip(0, image)
-    if (stop <= start).any():
-        bad = edges[(stop <= start).any(1)][0].tolist()
-        raise ValueError(
-            f"box {bad}: holds no pixel of an image of {image[0]} x {image[1]}; give top, left, height, width"
-        )
-    return np.concatenate([start, stop], 1).T
+    return len(np.unique(component[value != ignore]))

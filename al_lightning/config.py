@@ -1,18 +1,14 @@
-"""Configuration: the fixed sections as dataclasses, `load` from files and overrides, `build` from a table.
+"""Configuration: the fixed sections as dataclasses, `load` from files and overrides.
 
 Imports no torch, so that a misspelled key is reported at once.
 """
 
 from __future__ import annotations
 
-import copy
 import difflib
-import inspect
 import json
-import typing
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, make_dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -63,6 +59,10 @@ class LearnerSection:
     """scratch: fresh weights at every stage; finetune: the best weights of the stage before."""
     initial_epochs: int | None = None
     """Epochs of the first stage, where it differs from trainer.max_epochs (a long start, then fine-tuning)."""
+    augment: Literal["none", "flips"] = "none"
+    """Random flips of training images and their targets, left to right and upside down; an endoscope has no upright."""
+    patience: int | None = None
+    """Epochs without a better validation result after which a stage stops training; null: it never does."""
     committee: CommitteeSection = field(default_factory=CommitteeSection)
     mc_passes: int = 1
     """Stochastic forward passes with dropout on when the pool is scored; 1 is one deterministic pass."""
@@ -78,6 +78,11 @@ class BudgetSection:
     """Images selected after each stage but the last."""
     stages: int = MISSING
     """Rows of the curve, the initial one included."""
+    pixels: float | None = None
+    """Stop after the first row for which this share of the pool's pixels is labelled; stages is then the most rows."""
+    clicks: Literal["vertices", "sum"] = "vertices"
+    """What the cost in clicks counts: vertices of outlines, or with them the crossings of a region's border and its
+    connected components (segmentation only)."""
 
 
 @dataclass
@@ -180,8 +185,11 @@ def validate(config: Config) -> Config:
     for key, value in positive.items():
         if value < 1:
             raise ConfigError(f"{key}={value}: expected a number of at least 1")
-    if config.learner.initial_epochs is not None and config.learner.initial_epochs < 1:
-        raise ConfigError(f"learner.initial_epochs={config.learner.initial_epochs}: expected at least 1, or null")
+    for key in ("initial_epochs", "patience"):
+        if (epochs := getattr(config.learner, key)) is not None and epochs < 1:
+            raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
+    if config.budget.pixels is not None and not 0 < config.budget.pixels <= 1:
+        raise ConfigError(f"budget.pixels={config.budget.pixels}: expected a share above 0 and up to 1, or null")
     for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
         if value < 0:
             raise ConfigError(f"{key}={value}: expected a number of at least 0")
@@ -219,104 +227,6 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
     return lines
 
 
-def options_of(
-    section: str,
-    table: Mapping[str, Callable[..., Any]],
-    name: str,
-    options: Mapping[str, Any],
-    provided: Iterable[str] = (),
-    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
-) -> dict[str, Any]:
-    """The options of table[name] with defaults filled in, checked against its signature.
-
-    `provided` are parameters that the framework passes; a parameter annotated with a key of `nested` is a
-    section {name, options} of its own.
-
-    Raises:
-        ConfigError: an unknown name or option, a wrong type, an option without default left out.
-    """
-    if name not in table:
-        raise ConfigError(f"{section}.name={name!r}: no such {section}{nearest(name, table)}")
-    parameters = {
-        key: (parameter, hint) for key, (parameter, hint) in _parameters(table[name]).items() if key not in provided
-    }
-    for key in options:
-        if key not in parameters:
-            raise ConfigError(f"{section}.options.{key}: {name} has no such option{nearest(key, parameters)}")
-    fields: list[tuple[str, Any, Any]] = []
-    given: dict[str, Any] = {}
-    inner: dict[str, Any] = {}
-    for key, (parameter, hint) in parameters.items():
-        if nested and hint in nested:
-            part = options.get(key)
-            if part is None:
-                raise ConfigError(f"{section}.options.{key}: {name} needs a {{name: ..., options: ...}} for it")
-            if not isinstance(part, Mapping) or "name" not in part or set(part) - {"name", "options"}:
-                raise ConfigError(f"{section}.options.{key}={part!r}: expected {{name: ..., options: ...}}")
-            where, sub = f"{section}.options.{key}", nested[hint]
-            sub_options = options_of(where, sub, part["name"], part.get("options") or {}, provided, nested)
-            inner[key] = {"name": part["name"], "options": sub_options}
-            continue
-        default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
-        if isinstance(default, (tuple, list, dict)):
-            fields.append((key, hint, field(default_factory=partial(copy.copy, default))))
-        else:
-            fields.append((key, hint, field(default=default)))
-        if key in options:
-            given[key] = options[key]
-    schema = OmegaConf.structured(make_dataclass(f"{section}.options", fields))
-    try:
-        merged = OmegaConf.merge(schema, given)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{section}.options.{_describe(error, given)}") from None
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
-    if missing:
-        raise ConfigError(f"{section}.options.{missing[0]}: {name} needs a value for it")
-    result = cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
-    return {key: inner[key] if key in inner else result[key] for key in parameters}
-
-
-def build(
-    section: str,
-    table: Mapping[str, Callable[..., T]],
-    name: str,
-    options: Mapping[str, Any],
-    provided: Mapping[str, Any] | None = None,
-    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
-) -> T:
-    """Call table[name] with checked options and whatever of `provided` it has a parameter for.
-
-    Raises:
-        ConfigError: as `options_of`; a ValueError of the call itself, with the section named.
-    """
-    provided = provided or {}
-    arguments = options_of(section, table, name, options, provided, nested)
-    parameters = _parameters(table[name])
-    for key, (_, hint) in parameters.items():
-        if nested and hint in nested:
-            part = arguments[key]
-            arguments[key] = build(
-                f"{section}.options.{key}", nested[hint], part["name"], part["options"], provided, nested
-            )
-    arguments |= {key: value for key, value in provided.items() if key in parameters}
-    try:
-        return table[name](**arguments)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(f"{section} {name}: {error}") from error
-
-
-def _parameters(call: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, Any]]:
-    target: Any = getattr(call, "func", call)
-    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    return {
-        key: (parameter, hints.get(key, Any))
-        for key, parameter in inspect.signature(call).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
-
-
 def _read(path: Path) -> list[DictConfig]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such configuration file")
@@ -345,10 +255,10 @@ def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
     try:
         return OmegaConf.merge(below, layer)
     except OmegaConfBaseException as error:
-        raise ConfigError(_describe(error, OmegaConf.to_container(layer))) from None
+        raise ConfigError(describe(error, OmegaConf.to_container(layer))) from None
 
 
-def _describe(error: OmegaConfBaseException, given: Any) -> str:
+def describe(error: OmegaConfBaseException, given: Any) -> str:
     """One line from OmegaConf's several: the key, the value, what was expected."""
     key = str(error.full_key or error.key or "config")
     text = _first_line(error)

@@ -6,155 +6,41 @@ import hashlib
 import json
 import logging
 import math
-import platform
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from al_lightning import __version__, tracking
-from al_lightning.config import (
-    Config,
-    ConfigError,
-    build,
-    difference,
-    from_saved,
-    nearest,
-    options_of,
-    plain,
-    to_yaml,
-    validate,
-)
-from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
-from al_lightning.data.effort import Effort
-from al_lightning.data.overlap import overlap
-from al_lightning.learners import LEARNERS, Committee, Learner
-from al_lightning.loop import ActiveLearningLoop, check_needs
-from al_lightning.oracles import ORACLES, Oracle
-from al_lightning.pool import PSEUDO, LabelPool, random_stream, torch_seed
+from al_lightning import tracking
+from al_lightning.assemble import Setup, complete, prepare, stages_of
+from al_lightning.config import Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.data import PoolDataModule
+from al_lightning.environment import environment
+from al_lightning.learners import Committee
+from al_lightning.loop import ActiveLearningLoop
+from al_lightning.pool import PSEUDO, LabelPool, random_stream
 from al_lightning.storage import RunFolder, write_atomic
-from al_lightning.strategies import STRATEGIES, Full
-from al_lightning.types import StageRow, Strategy
-
-NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
-OURS = ("callbacks", "logger", "default_root_dir", "fast_dev_run")
-"""Arguments of the Trainer that the experiment itself sets."""
+from al_lightning.types import StageRow
 
 
-@dataclass(frozen=True)
-class Setup:
-    """Everything that a config names, built and checked against each other before any training."""
+class Patience(EarlyStopping):
+    """Early stopping that a resumed training remembers: one that was over before the kill is not taken up again."""
 
-    config: Config
-    dataset: DenseDataset
-    cache: Cache
-    strategy: Strategy
-    oracle: Oracle
-
-    @property
-    def initial(self) -> int:
-        """Images labelled before the first training."""
-        return len(self.dataset.pool) if isinstance(self.strategy, Full) else self.config.budget.initial
-
-    def learner(self, stage: int, member: int = 0) -> Learner:
-        """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
-        torch.manual_seed(torch_seed(self.config.seed, stage, f"weights {member}"))
-        section = self.config.learner
-        provided = {"task": self.dataset.task, "size": self.dataset.size, "mc_passes": section.mc_passes}
-        return build("learner", LEARNERS, section.name, section.options, provided)
-
-    def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
-        """A fresh Trainer with the config's arguments."""
-        options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(self.config)["trainer"])
-        if stage == 0 and self.config.learner.initial_epochs is not None:
-            options["max_epochs"] = self.config.learner.initial_epochs
-        if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
-            options["enable_checkpointing"] = False
-        try:
-            return pl.Trainer(
-                **options, logger=loggers or False, callbacks=list(callbacks), default_root_dir=folder.path
-            )
-        except Exception as error:
-            raise ConfigError(f"trainer: {error}") from error
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 def is_main() -> bool:
     """Whether this process is the first of its ranks, the one that writes."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
-def complete(config: Config) -> Config:
-    """The config with the defaults of every chosen part spelled out; checks names, options and types."""
-    validate(config)
-    full = cast(Config, OmegaConf.structured(OmegaConf.to_object(cast(Any, config))))
-    full.dataset.options = options_of("dataset", DATASETS, config.dataset.name, config.dataset.options)
-    full.learner.options = options_of(
-        "learner", LEARNERS, config.learner.name, config.learner.options, ("task", "size", "mc_passes")
-    )
-    full.strategy.options = options_of(
-        "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
-    )
-    full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
-    known = [key for key in pl.Trainer.__init__.__annotations__ if key not in (*OURS, "return")]
-    for key in config.trainer:
-        if key not in known:
-            raise ConfigError(f"trainer.{key}: not an argument to set here{nearest(key, known)}")
-    if not any(config.trainer.get(key) is not None for key in ("max_epochs", "max_steps", "max_time")):
-        raise ConfigError("trainer.max_epochs: no value given; set the number of epochs of a stage")
-    return full
-
-
-def prepare(config: Config) -> Setup:
-    """Build all parts and check what only the data can tell.
-
-    Raises:
-        ConfigError, DataError, FileNotFoundError: with one clear message.
-    """
-    config = complete(config)
-    dataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
-    budget, size = config.budget, len(dataset.pool)
-    if stages_of(config) > 1 and budget.initial > size:
-        raise ConfigError(f"budget.initial={budget.initial}: the pool of {dataset.name} has only {size} images")
-    reachable = 1 + -(-(size - budget.initial) // budget.per_stage)
-    if stages_of(config) > reachable:
-        raise ConfigError(
-            f"budget.stages={budget.stages}: {budget.initial} + {budget.stages - 1} x {budget.per_stage} images "
-            f"are more than the pool of {dataset.name} has ({size}); at most {reachable} stages"
-        )
-    strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
-    provided = {"target_file": dataset.target_file}
-    oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
-    if getattr(strategy, "regions", False) and dataset.task.kind == "depth":
-        raise ConfigError(
-            f"strategy.name={config.strategy.name}: asks for regions, which a depth task such as {dataset.name} cannot "
-            "learn from; take a strategy of whole images"
-        )
-    setup = Setup(config, dataset, cast(Any, None), strategy, oracle)
-    try:
-        learner: pl.LightningModule = setup.learner(0)
-        if config.learner.committee.members > 1:
-            learner = Committee([setup.learner(0)] * 2)
-        check_needs(strategy, learner)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    return Setup(config, dataset, Cache(dataset, config.loader.cache), strategy, oracle)
-
-
-def stages_of(config: Config) -> int:
-    """Rows of the curve: with full supervision there is one."""
-    return 1 if STRATEGIES[config.strategy.name] is Full else config.budget.stages
 
 
 def run_folder(config: Config) -> RunFolder:
@@ -189,11 +75,10 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"
         )
-    stages = stages_of(full)
-    if folder.progress(stages - 1).get("pool") is not None:
-        for stage in range(stages):
-            folder.append_row(folder.progress(stage)["row"])
-        console.print(f"{folder.path}: complete, {stages} stages", soft_wrap=True, highlight=False)
+    if finished := _finished(folder, stages_of(full)):
+        for done in finished:
+            folder.append_row(done["row"])
+        console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False)
         return folder
     setup = prepare(config)
     run_id = _describe(setup, folder)
@@ -209,11 +94,30 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     return folder
 
 
+def _finished(folder: RunFolder, stages: int) -> list[dict[str, Any]]:
+    """The states of all stages of a complete run; none where stages are still to come."""
+    done: list[dict[str, Any]] = []
+    while len(done) < stages and "pool" in (state := folder.progress(len(done))):
+        done.append(state)
+        if state.get("last"):
+            return done
+    return done if len(done) == stages else []
+
+
 def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, config.budget.per_stage, config.seed)
-    data = PoolDataModule(dataset, pool, config.loader.batch_size, config.loader.workers, setup.cache, config.seed)
+    data = PoolDataModule(
+        dataset,
+        pool,
+        config.loader.batch_size,
+        config.loader.workers,
+        setup.cache,
+        config.seed,
+        augment=config.learner.augment,
+        click_terms=config.budget.clicks,
+    )
     _say(console, f"{folder.path}: {_sizes(setup)}")
     loop.start(setup.initial)
     for stage in range(stages_of(config)):
@@ -225,6 +129,8 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
             folder.append_row(done["row"])
         pool.restore(done["pool"], folder.path)
         _say(console, stage_line(done["row"], header=stage == 0))
+        if done.get("last"):
+            break
 
 
 def _stage(
@@ -255,9 +161,11 @@ def _stage(
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
         done = _finish(folder, stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = data.effort.cost(pool)
+    spent = config.budget.pixels is not None and (cost["pixels"] or 0) / setup.pool_pixels >= config.budget.pixels
+    last = spent or stage + 1 == stages_of(config)
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
-    if stage + 1 < stages_of(config):
+    if not last:
         query = loop.acquire(trainer, trained, data, ckpt_path=None)
         seconds = dict(loop.seconds)
         scores = [None if math.isnan(score) else score for score in query.score.tolist()]
@@ -281,11 +189,11 @@ def _stage(
         "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
         "selected": selected,
     }
-    done = _finish(folder, stage, done, row=row, pool=pool.state(folder.path))
+    done = _finish(folder, stage, done, row=row, pool=pool.state(folder.path), last=last)
     tracking.log_stage(loggers, cast(Mapping[str, Any], row))
     if is_main():
-        for last in folder.checkpoints(stage).rglob("last.ckpt"):
-            last.unlink()
+        for file in folder.checkpoints(stage).rglob("last.ckpt"):
+            file.unlink()
     return done
 
 
@@ -314,7 +222,10 @@ def _fit(
     place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
     best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    trainer = setup.trainer(folder, loggers, stage, loop, best, last)
+    callbacks: list[pl.Callback] = [loop, best, last]
+    if config.learner.patience is not None:
+        callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
+    trainer = setup.trainer(folder, loggers, stage, *callbacks)
     unfinished = place / "last.ckpt"
     begin = time.perf_counter()
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
@@ -373,45 +284,7 @@ def _describe(setup: Setup, folder: RunFolder) -> str:
     if folder.environment.is_file():
         return str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
-    data = setup.dataset
-    found = overlap(setup.cache)
-    effort = Effort(setup.cache)
-    environment = {
-        "dataset": {
-            "name": data.name,
-            "size": list(data.size),
-            "task": data.task.kind,
-            "protocol": data.protocol,
-            "pool": len(data.pool),
-            "validation": len(data.validation),
-            "test": len(data.test),
-            "evaluate_at": data.evaluate_at,
-            "overlap": found,
-            **data.facts,
-        },
-        "cost": {
-            "clicks": effort.kind,
-            # Shares of the pool's clicks need the labels of all its images.
-            "pool": effort.total() if getattr(setup.strategy, "regions", False) else None,
-        },
-        "versions": {"al_lightning": __version__, "python": platform.python_version()}
-        | {
-            name: metadata.version(name)
-            for name in (
-                "torch",
-                "torchvision",
-                "pytorch-lightning",
-                "torchmetrics",
-                "segmentation-models-pytorch",
-            )
-        },
-        "machine": {
-            "system": platform.platform(),
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
-        },
-        "wandb_id": run_id,
-    }
-    write_atomic(folder.environment, json.dumps(environment, indent=1))
+    write_atomic(folder.environment, json.dumps(environment(setup) | {"wandb_id": run_id}, indent=1))
     write_atomic(folder.config, to_yaml(setup.config))
     return run_id
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,6 +62,36 @@ def check_needs(strategy: Strategy, learner: pl.LightningModule) -> None:
             f"{type(learner).__name__} does not provide (it provides {sorted(provides - {'images'})})"
             + "".join(remedy.get(name, "") for name in sorted(missing))
         )
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What predicts: the arguments of `Trainer.predict`."""
+
+    trainer: pl.Trainer
+    learner: pl.LightningModule
+    data: pl.LightningDataModule
+    checkpoint: str | None
+    """None: the weights that the learner holds."""
+
+    @classmethod
+    def of(
+        cls, trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, ckpt_path: str | None
+    ) -> Scorer:
+        """`ckpt_path` as Lightning takes it, or None where it is "best" and no best weights were saved."""
+        best = str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
+        return cls(trainer, learner, data, (best or None) if ckpt_path == "best" else ckpt_path)
+
+    def predict(self) -> None:
+        """One pass over what predict_dataloader yields, for the callbacks to watch."""
+        self.trainer.predict(self.learner, datamodule=self.data, return_predictions=False, ckpt_path=self.checkpoint)
+
+    def loaded(self) -> Scorer:
+        """The same with the checkpoint's weights in the learner."""
+        if self.checkpoint is not None:
+            weights = torch.load(self.checkpoint, weights_only=True, map_location="cpu")["state_dict"]
+            self.learner.load_state_dict(weights)
+        return replace(self, checkpoint=None)
 
 
 class ActiveLearningLoop(pl.Callback):
@@ -123,8 +154,9 @@ class ActiveLearningLoop(pl.Callback):
         Raises:
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
         """
-        query = self.select(trainer, learner, datamodule, ckpt_path)
-        pseudo = self._pseudo_label(query, trainer, learner, datamodule)
+        scorer = Scorer.of(trainer, learner, datamodule, ckpt_path)
+        query = self._select(scorer)
+        pseudo = self._pseudo_label(query, scorer)
         self._commit(query, self.stage + 1)
         self.pool.pseudo = pseudo
         self.stage += 1
@@ -138,10 +170,14 @@ class ActiveLearningLoop(pl.Callback):
         ckpt_path: str | None = "best",
     ) -> Query:
         """The first half of `acquire`: the picks, with nothing revealed or committed."""
-        check_needs(self.strategy, learner)
+        return self._select(Scorer.of(trainer, learner, datamodule, ckpt_path))
+
+    def _select(self, scorer: Scorer) -> Query:
+        check_needs(self.strategy, scorer.learner)
         begin = time.perf_counter()
-        strategy = self._prepare(trainer, learner, datamodule, ckpt_path)
-        values = self.score(trainer, learner, datamodule, ckpt_path, strategy)
+        strategy = self._prepare(scorer)
+        # What needs the images alone measures nothing, and no prediction is run.
+        values = self._scan(strategy.measure, scorer) if strategy.needs - {"images"} else {}
         scored = time.perf_counter()
         pool = self.pool
         candidates = Candidates.of(
@@ -149,85 +185,54 @@ class ActiveLearningLoop(pl.Callback):
             [pool.ids[row] for row in pool.rows],
             pool.is_labelled,
             values,
-            images=datamodule.cache.images if hasattr(datamodule, "cache") else None,
+            images=scorer.data.cache.images if hasattr(scorer.data, "cache") else None,
             stage=self.stage,
-            trainer=_own_trainer(trainer),
+            trainer=_own_trainer(scorer.trainer),
             derived=self._derived,
         )
         query = choose(strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
         self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}
         return query
 
-    def score(
-        self,
-        trainer: pl.Trainer,
-        learner: pl.LightningModule,
-        datamodule: pl.LightningDataModule,
-        ckpt_path: str | None = "best",
-        strategy: Strategy | None = None,
-    ) -> dict[str, NDArray[Any]]:
-        """{name: (P, ...)} of `Strategy.measure` over the pool's rows; nothing is run if it measures nothing."""
-        strategy = strategy or self.strategy
-        if not strategy.needs - {"images"}:
-            return {}
-        return self._scan(strategy.measure, trainer, learner, datamodule, _checkpoint(trainer, ckpt_path))
-
-    def _prepare(
-        self,
-        trainer: pl.Trainer,
-        learner: pl.LightningModule,
-        datamodule: pl.LightningDataModule,
-        ckpt_path: str | None,
-    ) -> Strategy:
+    def _prepare(self, scorer: Scorer) -> Strategy:
         """The strategy that measures and selects: what `prepare` returns where the strategy has one."""
         prepare: Callable[[Survey], Strategy] | None = getattr(self.strategy, "prepare", None)
         if prepare is None:
             return self.strategy
-        if not isinstance(datamodule, PoolData):
+        data = scorer.data
+        if not isinstance(data, PoolData):
             raise ValueError(f"{type(self.strategy).__name__} needs a datamodule such as PoolDataModule")
-        task = datamodule.dataset.task
+        task = data.dataset.task
         if getattr(self.strategy, "regions", False) and task.kind == "depth":
             raise ValueError(f"{type(self.strategy).__name__} asks for regions, which a depth task cannot learn from")
-        checkpoint = _checkpoint(trainer, ckpt_path)
-        if checkpoint == "best":
-            checkpoint = str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
-        if checkpoint is not None:
-            weights = torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"]
-            learner.load_state_dict(weights)
+        ready = scorer.loaded()
 
         def predict(batch: Batch) -> Prediction:
-            learner.to(batch["image"].device).eval()
+            ready.learner.to(batch["image"].device).eval()
             with torch.no_grad():
-                prediction: Prediction = learner.predict_step(batch, 0)
+                prediction: Prediction = ready.learner.predict_step(batch, 0)
             return prediction
 
         return prepare(
             Survey(
                 rows=self.pool.rows,
-                size=datamodule.dataset.size,
+                size=data.dataset.size,
                 classes=len(task.classes),
-                images=datamodule.cache.images,
+                images=data.cache.images,
                 boxes=self.pool.boxes,
-                clicks=lambda row: datamodule.effort.clicks(self.pool, row),
+                clicks=lambda row: data.effort.clicks(self.pool, row),
                 surplus=self.pool.surplus,
                 predict=predict,
-                scan=lambda reduce: self._scan(reduce, trainer, learner, datamodule, None),
+                scan=lambda reduce: self._scan(reduce, ready),
                 rng=random_stream(self.seed, self.stage, "prepare"),
-                trainer=_own_trainer(trainer),
+                trainer=_own_trainer(scorer.trainer),
             )
         )
 
-    def _scan(
-        self,
-        reduce: Callable[[Prediction], dict[str, Tensor]],
-        trainer: pl.Trainer,
-        learner: pl.LightningModule,
-        datamodule: pl.LightningDataModule,
-        ckpt_path: str | None,
-    ) -> dict[str, NDArray[Any]]:
+    def _scan(self, reduce: Callable[[Prediction], dict[str, Tensor]], scorer: Scorer) -> dict[str, NDArray[Any]]:
         """{name: (P, ...)} of a reduction of the learner's predictions, by row of the pool."""
         torch.manual_seed(torch_seed(self.seed, self.stage, "score"))
-        self._predict(reduce, trainer, learner, datamodule, ckpt_path)
+        self._predict(reduce, scorer)
         rows = np.concatenate(self._rows)
         order = np.argsort(rows, kind="stable")
         if not np.array_equal(rows[order], self.pool.rows):
@@ -237,35 +242,27 @@ class ActiveLearningLoop(pl.Callback):
             )
         return {name: np.concatenate(parts)[order] for name, parts in self._values.items()}
 
-    def _predict(
-        self,
-        reduce: Callable[[Prediction], dict[str, Tensor]],
-        trainer: pl.Trainer,
-        learner: pl.LightningModule,
-        datamodule: pl.LightningDataModule,
-        ckpt_path: str | None,
-    ) -> None:
+    def _predict(self, reduce: Callable[[Prediction], dict[str, Tensor]], scorer: Scorer) -> None:
         self._rows, self._values, self._reduce = [], {}, reduce
         try:
-            trainer.predict(learner, datamodule=datamodule, return_predictions=False, ckpt_path=ckpt_path)
+            scorer.predict()
         finally:
             self._reduce = None
         if not self._rows:
             raise ValueError("acquire: the Trainer does not hold this ActiveLearningLoop; pass callbacks=[loop]")
 
-    def _pseudo_label(
-        self, query: Query, trainer: pl.Trainer, learner: pl.LightningModule, datamodule: pl.LightningDataModule
-    ) -> dict[int, str]:
+    def _pseudo_label(self, query: Query, scorer: Scorer) -> dict[int, str]:
         """Write the targets that `query.pseudo` asks for; row -> file."""
         wanted = query.pseudo
         if wanted is None or len(wanted.rows) == 0:
             return {}
-        if not hasattr(datamodule, "predict_rows"):
+        data: Any = scorer.data
+        if not hasattr(data, "predict_rows"):
             raise ValueError(
                 f"{type(self.strategy).__name__} asks for pseudo-labels, which need a datamodule whose predict_rows "
                 "says what predict_dataloader yields, such as PoolDataModule"
             )
-        folder = Path(trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
+        folder = Path(scorer.trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
 
@@ -275,11 +272,11 @@ class ActiveLearningLoop(pl.Callback):
                 np.save(files[row], target)
             return {}
 
-        before, datamodule.predict_rows = datamodule.predict_rows, wanted.rows
+        before, data.predict_rows = data.predict_rows, wanted.rows
         try:
-            self._predict(write, trainer, learner, datamodule, None)
+            self._predict(write, replace(scorer, checkpoint=None))  # the weights that selected
         finally:
-            datamodule.predict_rows = before
+            data.predict_rows = before
         return files
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -343,12 +340,6 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
     if wanted.kind == "hard":
         return hard
     return torch.where(entropy(p.float()) <= wanted.threshold, hard, IGNORE)
-
-
-def _checkpoint(trainer: pl.Trainer, ckpt_path: str | None) -> str | None:
-    """`ckpt_path`, or None where it is "best" and no best weights were saved."""
-    saved = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    return None if ckpt_path == "best" and not saved else ckpt_path
 
 
 def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Metrics of METHODS §12, each defined in one sentence, as torchmetrics modules over pure functions."""
+"""Metrics of segmentation and depth, each defined in one sentence, as torchmetrics modules over pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Object metrics of the GlaS contest (METHODS §12): does each gland have its own, well-shaped counterpart?
+"""Object metrics of the GlaS contest: does each gland have its own, well-shaped counterpart?
 
     G_i, S_j    objects of the truth and of the prediction, sets of pixels
     partner     of S_j: the G_i that shares most pixels with it (background never; ties: the smaller id), and conversely

@@ -173,23 +173,26 @@ class LabelPool:
     def _check(self, rows: Rows, boxes: NDArray[np.int64]) -> tuple[list[Box | None], dict[int, int]]:
         """The boxes as labels hold them, and row -> pixels revealed with them."""
         height, width = self._grid()
-        masks: dict[int, NDArray[np.bool_]] = {}
-        found: list[Box | None] = []
-        for row, box in zip(rows.tolist(), boxes.tolist(), strict=True):
-            whole = not any(box)
-            top, left, h, w = (0, 0, height, width) if whole else box
-            if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
-                raise ValueError(
-                    f"commit: region {box} of {self.ids[row]} is not inside the image of {height} x {width} pixels; "
-                    "expected top, left, height, width"
-                )
-            mask = masks[row] if row in masks else masks.setdefault(row, self.revealed(row))
-            part = mask[top : top + h, left : left + w]
-            if part.all():
-                raise ValueError(f"commit: region {box} of {self.ids[row]} is revealed already")
-            part[:] = True
-            found.append(None if whole else (top, left, h, w))
-        return found, {row: int(mask.sum()) for row, mask in masks.items()}
+        found: list[Box | None] = [None] * len(rows)
+        area: dict[int, int] = {}
+        for row in np.unique(rows).tolist():  # the mask of one image at a time
+            mask = self.revealed(row)
+            for k in np.flatnonzero(rows == row).tolist():
+                box = boxes[k].tolist()
+                whole = not any(box)
+                top, left, h, w = (0, 0, height, width) if whole else box
+                if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
+                    raise ValueError(
+                        f"commit: region {box} of {self.ids[row]} is not inside the image of {height} x {width} "
+                        "pixels; expected top, left, height, width"
+                    )
+                part = mask[top : top + h, left : left + w]
+                if part.all():
+                    raise ValueError(f"commit: region {box} of {self.ids[row]} is revealed already")
+                part[:] = True
+                found[k] = None if whole else (top, left, h, w)
+            area[row] = int(mask.sum())
+        return found, area
 
     def _grid(self) -> tuple[int, int]:
         if self.size is None:

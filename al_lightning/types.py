@@ -40,6 +40,8 @@ class Task:
     """Depth in cm that a learner's output of 1 stands for; unused by segmentation."""
     objects: bool = False
     """Whether tests also score single objects (glands), beside pixels."""
+    parts: tuple[str, ...] = ()
+    """Parts of the test set whose objects are also scored apart ("A" and "B" of GlaS)."""
 
     @property
     def channels(self) -> int:
@@ -60,6 +62,8 @@ class Batch(TypedDict, total=False):
     """B targets at their own size, present where evaluation is at the original size."""
     objects: list[Tensor]
     """B maps (H, W) of object ids, 0 background, beside `native` where the task scores objects."""
+    parts: list[str]
+    """B names of test parts, beside `objects` where the task has parts."""
 
 
 @dataclass

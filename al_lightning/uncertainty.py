@@ -77,7 +77,7 @@ def bhattacharyya_disagreement(passes: Passes) -> Tensor:
 def image_score(pixels: Tensor, top: float = 1.0) -> Tensor:
     """Mean over the `top` share of most uncertain pixels: map (B, H, W) -> (B,) float32.
 
-    top = 1 is the plain mean of S1 eq. 4; top = 0.1 the mean over the most uncertain tenth.
+    top = 1 is the plain mean of Poudel et al. 2024, eq. 4; top = 0.1 the mean over the most uncertain tenth.
 
     Raises:
         ValueError: top outside (0, 1].

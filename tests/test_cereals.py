@@ -1,4 +1,4 @@
-"""CEREALS: regions in pool, data and cost; information against cost; whole runs (METHODS §4, §15.6)."""
+"""CEREALS: regions in pool, data and cost; information against cost; whole runs (Mackowiak et al. 2018)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from al_lightning.data import Cache, PoolDataModule
 from al_lightning.data.cityscapes import polygon_file
 from al_lightning.data.effort import Effort
 from al_lightning.data.kvasir import kvasir
-from al_lightning.learners.dense import batch_dice_loss, segmentation_loss
+from al_lightning.learners.losses import batch_dice_loss, segmentation_loss
 from al_lightning.learners.unet import unet
 from al_lightning.loop import ActiveLearningLoop
 from al_lightning.pool import LabelPool
@@ -480,6 +480,28 @@ def test_regions_need_the_loop():
         RegionRandom(8).select(Candidates.of([1], ["a"], [False]), 1, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("regions_first", [False, True])
+def test_a_mixture_spends_one_part_on_images_and_the_other_on_regions(regions_first):
+    pool, rng = new_pool(), np.random.default_rng(0)
+    maps = {int(row): rng.random(SIZE) for row in ROWS}
+    parts = [Uncertain("bvsb"), STRATEGIES["region-entropy"](size=8)]
+    strategy = STRATEGIES["mixture"](*(parts[::-1] if regions_first else parts), gamma=0.5)
+    query = acquire(strategy, pool, maps, budget=2)
+    whole = ~query.boxes.any(axis=1)
+    assert whole.sum() == 1
+    assert whole[0]
+    assert not np.isin(query.rows[~whole], query.rows[whole]).any()
+    assert set(query.source) == {"bvsb", "region-entropy"}
+    pool.commit(query, 1)
+    image = SIZE[0] * SIZE[1]
+    assert 2 * image <= sum(int(pool.revealed(row).sum()) for row in ROWS) < 2 * image + 64
+
+
+def test_a_mixture_of_two_that_ask_for_regions_is_refused():
+    with pytest.raises(ValueError, match="both parts ask for regions"):
+        STRATEGIES["mixture"](Cereals(), RegionRandom())
+
+
 # Whole runs
 
 
@@ -538,6 +560,17 @@ def test_a_run_with_regions_counts_and_says_what_it_asked_for(regional, write_co
     assert cost["clicks"] == "contours"
     assert cost["pool"]["pixels"] == 18 * 40 * 48
     assert cost["pool"]["clicks"] > rows[2]["cost"]["clicks"]
+
+
+def test_a_run_mixes_images_and_regions_by_its_yaml_alone(regional, write_config):
+    options = {"uncertain": {"name": "bvsb"}, "diverse": {"name": "region-entropy", "options": {"size": 8}}}
+    regional["strategy"] = {"name": "mixture", "options": options | {"gamma": 0.4}}
+    rows = run(write_config(regional)).rows()
+    assert [row["labelled"] for row in rows][:2] == [4, 7]
+    kinds = [(pick["source"], pick["box"] == [0, 0, 16, 16]) for pick in rows[0]["selected"]]
+    assert kinds[0] == ("bvsb", True)
+    assert set(kinds[1:]) == {("region-entropy", False)}
+    assert rows[1]["cost"]["pixels"] > rows[0]["cost"]["pixels"]
 
 
 def test_a_stopped_run_goes_on_with_its_regions(regional, write_config):

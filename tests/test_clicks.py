@@ -1,4 +1,4 @@
-"""Clicks against plain loops and scipy's components: polygons read, outlines traced, costs of boxes."""
+"""Clicks against plain loops and scipy's components: polygons read, outlines traced, costs of boxes and masks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from al_lightning.clicks import (
-    box_costs,
-    click_density,
-    click_map,
-    contour_clicks,
-    new_clicks,
-    polygon_clicks,
-    simplify,
-)
+from al_lightning.clicks import click_map, contour_clicks, mask_cost, polygon_clicks, simplify
 from al_lightning.data.camvid import decode
 from al_lightning.regions import box_sums
 from al_lightning.types import IGNORE
@@ -115,20 +107,9 @@ def test_window_sums_of_the_click_map_count_clicks():
         new = [hit and not revealed[int(y), int(x)] for hit, (x, y) in zip(inside, clicks.points, strict=True)]
         assert windows[top, left] == sum(inside)
         assert fresh[top, left] == sum(new)
-        assert new_clicks(np.array([top, left, 8, 8]), clicks.points, revealed).tolist() == clicks.points[new].tolist()
     # Between pixels the left or upper one holds the click; what is outside does not count.
     outside = [[-0.5, 0], [40, 3], [3, 20], [2.9, 3.9], [39.9, 0]]
     assert np.argwhere(click_map(np.array(outside), (20, 40))).tolist() == [[0, 39], [3, 2]]
-    assert len(new_clicks(np.array([0, 0, 20, 40]), np.array(outside), np.zeros((20, 40), dtype=bool))) == 2
-
-
-def test_the_density_keeps_the_number_of_clicks():
-    points = np.array([[0, 0], [39, 19], [20, 10], [20, 10]])
-    density = click_density(points, (20, 40))
-    assert density.min() >= 0
-    assert density.sum() == pytest.approx(4)
-    middle = click_density(np.array([[50, 50]]), (101, 101), sigma=4)
-    assert middle[50, 54] / middle[50, 50] == pytest.approx(np.exp(-0.5), rel=1e-6)
 
 
 @pytest.mark.parametrize("side", [4, 5, 20])
@@ -218,61 +199,120 @@ def test_clicks_of_a_disc_grow_with_one_over_the_root_of_the_tolerance():
     assert (counts <= least * 2.1).all()
 
 
-def cost_by_loop(box, points, target, ignore) -> int:
+def box_cost_by_loop(box, points, target) -> int:
+    """The three terms for a rectangle, along its four sides."""
     height, width = target.shape
-    top, left = max(box[0], 0), max(box[1], 0)
-    bottom, right = min(box[0] + box[2], height), min(box[1] + box[3], width)
+    top, left, h, w = box
+    bottom, right = top + h, left + w
     vertices = 0
     for x, y in points:
         row, column = int(np.floor(y)), int(np.floor(x))
-        if not (top <= row < bottom and left <= column < right):
-            continue
-        neighbours = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
-        in_image = [(r, c) for r, c in neighbours if 0 <= r < height and 0 <= c < width]
-        vertices += all(top <= r < bottom and left <= c < right for r, c in in_image)
+        down = top + (top > 0) <= row < bottom - (bottom < height)
+        vertices += down and left + (left > 0) <= column < right - (right < width)
     cut = target[top:bottom, left:right]
-    edge = np.zeros(cut.shape, dtype=bool)
-    edge[[0, -1]] = edge[:, [0, -1]] = True
-    crossings = 0
-    for r, c in np.argwhere(edge):
-        for r2, c2, along in ((r + 1, c, c in (0, cut.shape[1] - 1)), (r, c + 1, r in (0, cut.shape[0] - 1))):
-            if along and r2 < cut.shape[0] and c2 < cut.shape[1]:
-                crossings += cut[r, c] != cut[r2, c2]
-    components = sum(ndimage.label(cut == v, EIGHT)[1] for v in np.unique(cut) if v != ignore)
-    return vertices + crossings + components
+    sides = [*cut[sorted({0, h - 1})], *cut.T[sorted({0, w - 1})]]
+    crossings = sum(int((side[1:] != side[:-1]).sum()) for side in sides)
+    return vertices + crossings + sum(ndimage.label(cut == v, EIGHT)[1] for v in np.unique(cut) if v != IGNORE)
+
+
+def mask_cost_by_loop(mask, points, target, ignore: int = IGNORE) -> int:
+    """The three terms pixel by pixel: what touches what, no outline."""
+    inside = {(r, c) for r, c in np.argwhere(mask).tolist()}
+    image = {(r, c) for r, c in np.ndindex(mask.shape)}
+
+    def beyond(r: int, c: int) -> set[tuple[int, int]]:
+        return {(r + i, c + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} - inside
+
+    clicked = [(int(np.floor(y)), int(np.floor(x))) for x, y in points]
+    vertices = sum(pixel in inside and not beyond(*pixel) & image for pixel in clicked)
+    pairs = [((r, c), other) for r, c in inside for other in ((r + 1, c), (r, c + 1)) if other in inside]
+    crossings = sum(bool(target[p] != target[q] and beyond(*p) & beyond(*q)) for p, q in pairs)
+    return (
+        vertices
+        + crossings
+        + sum(ndimage.label(mask & (target == v), EIGHT)[1] for v in np.unique(target) if v != ignore)
+    )
 
 
 @pytest.mark.parametrize("smooth", [0, 1, 3])
-def test_box_costs(smooth):
+def test_a_box_costs_vertices_crossings_and_components(smooth):
     rng = np.random.default_rng(6)
     target = scene(7, (25, 31), smooth=smooth)
     points = rng.uniform(-2, 33, (150, 2))
-    boxes = np.stack([*rng.integers(-3, 22, (2, 40)), *rng.integers(4, 12, (2, 40))], 1)
-    thin = [[0, 0, 25, 31], [3, 4, 1, 9], [3, 4, 9, 1], [3, 4, 1, 1], [0, 0, 2, 2], [-5, -5, 99, 99]]
-    boxes = np.concatenate([boxes, np.array(thin), np.tile([[5, 6, 8, 8]], (3, 1))])
-    for ignore in (IGNORE, None):
-        expected = [cost_by_loop(box, points, target, ignore) for box in boxes]
-        assert box_costs(boxes, points, target, ignore).tolist() == expected
-    with pytest.raises(ValueError, match=r"box \[30, 0, 5, 5\]: holds no pixel"):
-        box_costs(np.array([[30, 0, 5, 5]]), points, target)
-    assert box_costs(np.empty((0, 4), dtype=int), points, target).shape == (0,)
+    boxes = [(t, x, h, w) for t, x, h, w in rng.integers((0, 0, 1, 1), (22, 28, 12, 12), (60, 4)).tolist()]
+    thin = [(3, 4, 1, 9), (3, 4, 9, 1), (3, 4, 1, 1), (0, 0, 2, 2), (3, 4, 2, 9), (3, 4, 9, 2), (0, 5, 2, 9)]
+    for top, left, h, w in [*boxes, *thin, (0, 0, 25, 31), (0, 3, 25, 9)]:
+        mask = np.zeros(target.shape, dtype=bool)
+        mask[top : top + h, left : left + w] = True
+        box = (top, left, min(h, 25 - top), min(w, 31 - left))
+        cost = mask_cost(mask, points, target)
+        assert cost == box_cost_by_loop(box, points, target) == mask_cost_by_loop(mask, points, target)
 
 
-def test_boxes_are_counted_in_chunks(monkeypatch):
-    target, points = scene(8), np.empty((0, 2))
-    boxes = np.array([(t, x, 16, 16) for t in range(0, 44, 5) for x in range(0, 64, 7)])
-    at_once = box_costs(boxes, points, target)
-    monkeypatch.setattr("al_lightning.clicks.CHUNK", 1000)
-    assert (box_costs(boxes, points, target) == at_once).all()
+@pytest.mark.parametrize("seed", range(6))
+def test_a_ragged_mask_costs_vertices_crossings_and_components(seed):
+    rng = np.random.default_rng(seed)
+    target = scene(seed, (14, 17), smooth=seed % 3)
+    points = rng.uniform(-2, 18, (80, 2))
+    mask = np.zeros(target.shape, dtype=bool)
+    for step in range(8):
+        top, left = rng.integers(-3, 12, 2)
+        # Boxes put on and cut off: corners that point inwards, holes, parts that touch at a corner.
+        mask[max(top, 0) : top + 8, max(left, 0) : left + 8] = step % 3 != 2
+        for ignore in (IGNORE, 1):
+            assert mask_cost(mask, points, target, ignore) == mask_cost_by_loop(mask, points, target, ignore)
+    noise = rng.random(target.shape) < 0.7
+    assert mask_cost(noise, points, target) == mask_cost_by_loop(noise, points, target)
 
 
-def test_void_costs_nothing():
+def test_a_ragged_mask_by_hand():
+    # An L in an image of two classes, one above the other; its inward corner is where the upper class ends.
+    target = np.repeat([[0], [1]], [5, 5], axis=0) * np.ones((1, 10), dtype=np.int64)
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[1:9, 1:5] = mask[5:9, 1:9] = True
+    # Crossings: between rows 4 and 5 at column 1, where the outline passes, and at column 4, which ends at the corner.
+    assert mask_cost(mask, np.empty((0, 2)), target) == 2 + 2
+    inner = [[2, 2], [3, 4], [7, 6], [3.9, 7.9]]
+    outermost = [[4, 5], [4, 4], [1, 3], [5, 5], [3, 8], [8, 7]]  # (4, 5) touches (5, 4) at the corner
+    outside = [[5, 4], [9, 9], [0, 0], [12, 3], [-1, 3]]
+    assert mask_cost(mask, np.array(inner + outermost + outside), target) == 2 + 2 + len(inner)
+    # Two parts that touch at a corner are one component of their class, and the image's end hides no vertex.
+    parts = np.zeros((4, 4), dtype=bool)
+    parts[:2, :2] = parts[2:, 2:] = True
+    same = np.zeros((4, 4), dtype=np.uint8)
+    assert mask_cost(parts, np.array([[0, 0], [1, 1], [1, 0], [3, 3]]), same) == 1 + 2
+    assert mask_cost(np.zeros((4, 4), dtype=bool), np.array([[1, 1]]), same) == 0
+
+
+def test_thin_masks_by_hand():
+    columns = np.tile(np.arange(6, dtype=np.uint8) % 2, (5, 1))
+    points = np.array([[2, 2], [3, 2]])
+    strip = np.zeros((5, 6), dtype=bool)
+    strip[2] = True
+    assert mask_cost(strip, points, columns) == 0 + 5 + 6  # each pair once, though the outline passes on both sides
+    strip[3] = True
+    assert mask_cost(strip, points, columns) == 0 + 10 + 6
+    rows = columns.T
+    strip = np.zeros((6, 5), dtype=bool)
+    strip[2:4] = True
+    assert mask_cost(strip, points, rows) == 0 + 2 + 2  # pairs across the strip at its ends alone
+    strip = np.zeros((6, 5), dtype=bool)
+    strip[:2] = True
+    assert mask_cost(strip, np.array([[2, 0], [2, 1]]), rows) == 1 + 2 + 2  # row 0 is not outermost: the image ends
+
+
+def test_void_costs_nothing_but_its_borders():
     void = np.full((20, 20), IGNORE, dtype=np.uint8)
-    box = np.array([[2, 3, 8, 8]])
-    assert box_costs(box, np.empty((0, 2)), void).tolist() == [0]
-    assert box_costs(box, np.empty((0, 2)), void, ignore=None).tolist() == [1]
-    assert box_costs(box, np.empty((0, 2)), void * 0).tolist() == [1]
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[2:10, 3:11] = True
+    none = np.empty((0, 2))
+    assert mask_cost(mask, none, void) == 0
+    assert mask_cost(mask, none, void * 0) == 1
+    half = np.where(np.arange(20) < 7, void, np.uint8(1))
+    assert mask_cost(mask, none, half) == 2 + 1
     assert click_map(contour_clicks(void).points, void.shape).sum() == 0
+    with pytest.raises(ValueError, match=r"mask: shape \(20, 20\), but target has \(20, 19\)"):
+        mask_cost(mask, none, void[:, 1:])
 
 
 def test_outlines_of_real_road_scenes(real_data: Path):

@@ -14,7 +14,8 @@ from al_lightning.config import load
 from al_lightning.data import PoolDataModule
 from al_lightning.data.kvasir import kvasir
 from al_lightning.learners import Committee
-from al_lightning.learners.dense import DenseLearner, Discrepancy, segmentation_loss
+from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.losses import Discrepancy, segmentation_loss
 from al_lightning.learners.unet import unet
 from al_lightning.loop import pseudo_targets
 from al_lightning.networks.unet import PlainUNet

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from al_lightning.config import ConfigError, build, difference, load, options_of, plain, to_yaml
+from al_lightning.config import ConfigError, difference, load, plain, to_yaml
+from al_lightning.options import build, options_of
 
 BASE = """
 name: x

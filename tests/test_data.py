@@ -168,6 +168,19 @@ def test_batches_hold_rows_pixels_and_targets(kvasir_root):
     assert [tuple(t.shape) for t in native["native"]] == [(40, 48), (40, 48)]
 
 
+def test_an_answer_in_another_file_takes_the_place_of_the_older_one(kvasir_root, tmp_path):
+    dataset = kvasir(str(kvasir_root), 16, validation=4)
+    row, cache = int(dataset.pool[0]), Cache(dataset)
+    cache.reveal_targets([row])
+    own = cache.targets(np.array([row]))
+    assert own.any()
+    Image.new("L", (48, 40)).save(tmp_path / "empty.png")
+    cache.reveal_targets([row], {row: str(tmp_path / "empty.png")})
+    assert not cache.targets(np.array([row])).any()
+    cache.reveal_targets([row])
+    assert np.array_equal(cache.targets(np.array([row])), own)
+
+
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
 def test_ranks_share_every_row_exactly_once_unless_shuffled(world):
     rows = np.array([3, 8, 9, 11, 20, 21, 22])

@@ -23,7 +23,6 @@ from dataset_trees import (
 )
 from PIL import Image
 
-from al_lightning.config import options_of
 from al_lightning.data.base import DataError, DenseDataset, read_rgb
 from al_lightning.data.cache import Cache
 from al_lightning.data.camvid import camvid
@@ -33,7 +32,10 @@ from al_lightning.data.depth import colonoscopy_depth
 from al_lightning.data.folder import folder
 from al_lightning.data.glas import decode_objects, glas
 from al_lightning.data.isic import isic2017
+from al_lightning.data.module import PoolDataModule
 from al_lightning.data.splits import draw_groups, split_groups
+from al_lightning.options import options_of
+from al_lightning.pool import LabelPool
 
 LOADERS = {
     "clinicdb": clinicdb,
@@ -273,6 +275,11 @@ def test_glas_objects_and_parts(tmp_path):
     pool, validation, test = parts(both)
     assert (len(pool), len(validation), len(test)) == (18, 2, 7)
     assert both.ids[:2] + both.ids[-1:] == ("train_1", "train_2", "testB_3")
+    assert both.task.parts == ("A", "B")
+    assert "".join(both.part_of[row] for row in both.test.tolist()) == "AAAABBB"
+    loader = PoolDataModule(both, LabelPool(both.pool, both.ids), batch_size=5).test_dataloader()
+    assert [batch["parts"] for batch in loader] == [["A", "A", "A", "A", "B"], ["B", "B"]]
+    assert glas(str(root), 8, part="A").task.parts == glas(str(root), 8, evaluate_at="resized").task.parts == ()
     assert parts(glas(str(root), 8, part="A"))[2] == [f"testA_{i}" for i in (1, 2, 3, 4)]
     assert parts(glas(str(root), 8, part="B"))[2] == [f"testB_{i}" for i in (1, 2, 3)]
     assert len(glas(str(root), 8).validation) == 1

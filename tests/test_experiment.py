@@ -48,11 +48,48 @@ def test_a_run_leaves_rows_state_and_config(tiny, write_config):
     environment = json.loads(folder.environment.read_text())
     assert environment["dataset"]["overlap"] == {"by_id": 0, "by_thumbnail": 0}
     assert environment["dataset"]["removed_from_pool"] > 0
-    assert environment["cost"] == {"clicks": "contours", "pool": None}
+    pool = {"images": 18, "pixels": 18 * 40 * 48, "clicks": None}
+    assert environment["cost"] == {"clicks": "contours", "terms": "vertices", "pool": pool}
     saved = OmegaConf.load(folder.config)
     assert saved.dataset.options.protocol == "clean"
     assert saved.learner.options.betas == [0.9, 0.999]
     assert not list(folder.path.rglob("last.ckpt"))
+
+
+def test_a_run_stops_once_its_share_of_the_pixels_is_labelled(tiny, write_config):
+    tiny["strategy"]["name"] = "random"
+    path = write_config(tiny)
+    folder = run(path, "budget.pixels=0.3", "budget.stages=4")  # 4, 7 and 10 of 18 images
+    rows = folder.rows()
+    assert [row["labelled"] for row in rows] == [4, 7]
+    assert [len(row["selected"]) for row in rows] == [3, 0]
+    assert without_times(rows[:1]) == without_times(run(path, "name=whole").rows()[:1])
+    before = folder.stages.stat().st_mtime_ns
+    again = experiment.resume(folder.path, QUIET)
+    assert folder.stages.stat().st_mtime_ns == before
+    assert len(again.rows()) == 2
+    total = json.loads(folder.environment.read_text())["cost"]["pool"]["pixels"]
+    assert [row["cost"]["pixels"] / total for row in rows] == [4 / 18, 7 / 18]
+
+
+def test_augmentation_is_asked_for_in_the_yaml(tiny, write_config):
+    path = write_config(tiny)
+    plain, flipped = (
+        run(path, "budget.stages=1", *extra).rows()[0] for extra in ([], ["learner.augment=flips", "name=f"])
+    )
+    assert plain["val"] != flipped["val"]
+
+
+def test_patience_stops_a_stage_that_no_longer_gets_better(tiny, write_config):
+    tiny["strategy"]["name"] = "full"
+    tiny["learner"]["options"]["lr"] = 1e-12
+    tiny["learner"]["options"]["norm"] = False  # nothing changes from epoch to epoch
+    tiny["trainer"]["max_epochs"] = 50
+    tiny["logging"]["csv"] = True
+    folder = run(write_config(tiny), "learner.patience=3")
+    epochs = [line.split(",")[0] for file in folder.path.rglob("metrics.csv") for line in file.open()]
+    assert "3" in epochs
+    assert not {"4", "5"} & set(epochs)
 
 
 def test_the_same_seed_gives_the_same_rows_and_stage_0_is_shared(tiny, write_config):
@@ -111,6 +148,13 @@ elif where == "torn":
             file.write(b'{"stage": 0, "labell')
         die()
     storage.RunFolder.append_row = torn
+elif where == "patience":
+    # Early stopping has ended the training, and nobody has noted so yet.
+    original = experiment._fit
+    def fit(*arguments):
+        original(*arguments)
+        die()
+    experiment._fit = fit
 elif where == "epoch":
     original = ModelCheckpoint.on_train_epoch_end
     def after(self, trainer, module):
@@ -131,11 +175,14 @@ experiment.run(load([config]), Console(quiet=True))
 """
 
 
-@pytest.mark.parametrize("where", ["epoch", "fit", "test", "pool", "row", "torn"])
+@pytest.mark.parametrize("where", ["epoch", "patience", "fit", "test", "pool", "row", "torn"])
 def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, tiny, write_config, tmp_path):
     tiny["learner"]["options"]["dropout"] = 0.5
     tiny["trainer"]["max_epochs"] = 4
     tiny["loader"]["batch_size"] = 2
+    if where == "patience":
+        tiny["learner"]["patience"] = 1
+        tiny["trainer"]["max_epochs"] = 12
     path = write_config(tiny)
     whole = without_times(run(path, "name=whole").rows())
     (tmp_path / "killer.py").write_text(KILLER)

@@ -11,12 +11,15 @@ PACKAGE = Path(al_lightning.__file__).parent
 LEVELS = [
     {"__main__"},
     {"cli"},
-    {"bench", "bench_passes", "bench_strategies"},
+    {"bench", "bench_passes", "bench_strategies", "predictions"},
     {"experiment"},
+    {"environment"},
+    {"assemble"},
     {"loop", "report", "tracking"},
     {"strategies", "learners", "oracles", "data"},
     {"networks", "pool", "storage"},
     {"neighbors", "uncertainty", "metrics", "object_metrics", "regions", "clicks"},
+    {"options"},
     {"types", "config"},
     {"version"},
 ]

@@ -19,7 +19,7 @@ def scores(prediction, target, classes=2, batches=1):
 
 
 def test_background_lifts_miou_as_in_the_published_code():
-    """METHODS §15.9: all background on a mask with 10 % polyp gives (.9 + 0)/2."""
+    """All background on a mask with 10 % polyp gives (.9 + 0)/2."""
     target = np.zeros((1, 10, 10), dtype=np.uint8)
     target[0, 0] = 1
     found = scores(np.zeros_like(target), target)
@@ -68,7 +68,6 @@ def test_per_image_overlap_on_real_masks(real_data):
 
 
 def test_constant_depth_error_of_a_twentieth_is_one_cm():
-    """METHODS §15.10."""
     target = torch.rand(3, 1, 8, 8) * 19
     metric = DepthMetrics()
     metric.update(target + 20 / 20, target)

@@ -110,7 +110,7 @@ def test_binary_codes_tie_too() -> None:
 
 @pytest.mark.parametrize("block", [1, 1024])
 def test_collinear_points(block: int) -> None:
-    # METHODS 15.1: {0, 1, 2, 10}, L = {0}, B = 2 -> 10, then 2, which is 2 from 0 and 8 from 10
+    # {0, 1, 2, 10}, L = {0}, B = 2 -> 10, then 2, which is 2 from 0 and 8 from 10
     features = np.array([[0.0], [1.0], [2.0], [10.0]])
     picks, reach = k_center_greedy(features, np.array([True, False, False, False]), 2, block)
     assert picks.tolist() == [3, 2]
@@ -332,7 +332,6 @@ def test_centroids_are_weighted_means() -> None:
 
 
 def test_one_heavy_point_pulls_its_centroid_onto_it() -> None:
-    # METHODS 15.7
     rng = np.random.default_rng(12)
     features, weights = rng.standard_normal((60, 4)), np.full(60, 1e-8)
     weights[17] = 1.0

@@ -1,4 +1,4 @@
-"""METHODS §12 (GlaS) against an implementation by loops over objects, and over pairs of pixels."""
+"""The object metrics of GlaS against an implementation by loops over objects, and over pairs of pixels."""
 
 from __future__ import annotations
 
@@ -129,7 +129,6 @@ def test_random_maps_agree_with_loops(maps, largest, hausdorff):
 
 
 def test_perfect_prediction_and_an_object_cut_into_exact_halves():
-    """METHODS §15.11."""
     truth = np.zeros((12, 14), dtype=np.int64)
     truth[2:6, 2:8] = 7
     truth[8:11, 3:12] = 3

@@ -19,7 +19,9 @@ from al_lightning import experiment
 from al_lightning.config import ConfigError, load
 from al_lightning.learners import LEARNERS
 from al_lightning.learners.committee import Committee
-from al_lightning.learners.pix2pix import Pix2Pix, adversarial_loss, as_output, masked_l1, pix2pix, scale_target
+from al_lightning.learners.losses import adversarial_loss, masked_l1
+from al_lightning.learners.pix2pix import Pix2Pix, pix2pix
+from al_lightning.learners.tanh import as_output, scale_target
 from al_lightning.types import Batch, Task
 
 POLYP, DEPTH = Task(), Task("depth", (), 20.0)

@@ -150,7 +150,6 @@ def test_suppress_refuses_what_it_cannot_rank():
 
 
 def test_two_overlapping_hot_windows_leave_one():
-    """METHODS 15.6."""
     uncertainty = torch.zeros(1, 40, 60)
     uncertainty[0, 12:20, 16:24] = 0.5
     uncertainty[0, 10:18, 10:18] = math.log(2)

@@ -17,10 +17,10 @@ from rich.console import Console
 from test_report_figures import svg_points
 
 from al_lightning.report import find_runs, print_table, write_report
+from al_lightning.report.budgets import budget_rows
 from al_lightning.report.compare import common_range, differing, groups
 from al_lightning.report.curves import BASELINE, COLOURS
 from al_lightning.report.runs import read_rows
-from al_lightning.report.tables import budget_rows
 
 
 def fake(root, experiment, strategy, seed, metric, *, planned=None, task="segmentation", step=30, overlap=0, **changes):

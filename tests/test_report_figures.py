@@ -45,7 +45,7 @@ def test_a_very_wide_picture_is_cut_in_its_middle():
 def test_a_figure_draws_its_numbers():
     x, mean = np.array([180.0, 90, 400]), np.array([70.0, 61, 78])
     none = np.full(3, np.nan)
-    look = styles({"core": "core", "random": "random"})
+    look = styles(["core", "random"], "random")
     lines = [
         Line("core", look["core"], x, mean, mean - 1, mean + 1),
         Line("random", look["random"], x, mean - 5, none, none),
@@ -65,7 +65,7 @@ def test_a_figure_draws_its_numbers():
 
 
 def test_twenty_strategies_look_different():
-    look = styles({str(k): str(k) for k in range(20)} | {"random": "random"})
+    look = styles([*map(str, range(20)), "random"], "random")
     assert len({(s.colour, s.dash, s.marker) for s in look.values()}) == 21
 
 
@@ -81,7 +81,7 @@ def test_numbers_as_text():
 
 def test_labels_are_never_read_as_mathematics():
     x = np.array([1.0, 2.0])
-    look = styles({r"$\frac{$": "a", "_hidden": "b"})
+    look = styles([r"$\frac{$", "_hidden"])
     lines = [Line(label, style, x, x, x, x) for label, style in look.items()]
     one, both = draw(lines[:1], "$x", "y$"), draw(lines, "$x", "y$")
     # A legend entry has a glyph a letter: the label that begins with an underscore is drawn too.

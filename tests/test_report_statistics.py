@@ -67,7 +67,6 @@ def test_paired_difference_needs_two_pairs_for_an_interval():
 
 
 def test_straight_line():
-    """METHODS 15.12."""
     line = np.linspace(0, 1, 11)
     assert aubc(line, line) == pytest.approx(0.5)
     assert label_efficiency(line, line, full=1.0) == pytest.approx(0.95)
@@ -112,12 +111,13 @@ def test_label_efficiency_at_the_ends():
     assert label_efficiency(np.empty(0), np.empty(0), full=0.5) is None
 
 
-def test_checkpoints_stop_where_random_is_within_a_hundredth_of_its_end():
+def test_checkpoints_stop_where_the_baseline_is_within_a_hundredth_of_its_end():
     random = np.array([[0.60, 0.70, 0.80, 0.80, 0.801]])
-    assert checkpoints(Setting({"random": random})) == [0, 1]
-    assert checkpoints(Setting({"random": 1 / random}, higher_is_better=False)) == [0, 1]
-    assert checkpoints(Setting({"random": np.array([[np.nan, 0.8, 0.8]])})) == [1]
-    assert checkpoints(Setting({"other": random})) == [0, 1, 2, 3, 4]
+    assert checkpoints(Setting({"random": random}, baseline="random")) == [0, 1]
+    assert checkpoints(Setting({"random": 1 / random}, False, "random")) == [0, 1]
+    assert checkpoints(Setting({"random": np.array([[np.nan, 0.8, 0.8]])}, baseline="random")) == [1]
+    assert checkpoints(Setting({"other": random, "by-region": 0.9 * random}, baseline="by-region")) == [0, 1]
+    assert checkpoints(Setting({"random": random})) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -131,7 +131,7 @@ def test_penalty_matrix_agrees_with_a_loop_over_t_tests(higher):
             n: 0.6 + gain + lift + rng.normal(0, 0.02, (7, 6)) for n, lift in zip(names, (0.03, 0.01, 0), strict=True)
         }
         scores["b"][5:, 3:] = np.nan
-        settings.append(Setting({n: v if higher else 1 / v for n, v in scores.items()}, higher))
+        settings.append(Setting({n: v if higher else 1 / v for n, v in scores.items()}, higher, "random"))
     expected = np.zeros((3, 3))
     for setting in settings:
         mean = setting.values["random"].mean(axis=0)
@@ -152,7 +152,7 @@ def test_penalty_matrix_agrees_with_a_loop_over_t_tests(higher):
 
 def test_penalty_matrix_of_zero_variance_and_of_one_seed():
     base = np.array([[0.60, 0.70], [0.65, 0.75]])
-    setting = Setting({"a": base + 0.01, "random": base})
+    setting = Setting({"a": base + 0.01, "random": base}, baseline="random")
     np.testing.assert_array_equal(penalty_matrix([setting], ["a", "random"]), [[0, 1], [0, 0]])
-    single = Setting({"a": base[:1] + 0.01, "random": base[:1]})
+    single = Setting({"a": base[:1] + 0.01, "random": base[:1]}, baseline="random")
     assert not penalty_matrix([single], ["a", "random"]).any()

@@ -1,4 +1,4 @@
-"""Each method against its definition, written out independently in a few lines (METHODS §15 and the papers)."""
+"""Each method against its definition, written out independently in a few lines of the papers."""
 
 from __future__ import annotations
 

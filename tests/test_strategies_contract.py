@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from al_lightning.config import options_of
+from al_lightning.options import options_of
 from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, choose
 from al_lightning.types import Candidates, Passes, Prediction, Query, Rows, Strategy
 

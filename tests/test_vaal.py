@@ -71,7 +71,7 @@ def batches() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_picks_are_the_lowest_scores_of_distinct_unlabelled_rows():
-    """METHODS 15.8: the order of the picks is ascending D."""
+    """The order of the picks is ascending D."""
     assert isinstance(SMALL, Strategy)
     assert SMALL.measure(None) == {}
     candidates = pool()
@@ -89,7 +89,7 @@ def test_picks_are_the_lowest_scores_of_distinct_unlabelled_rows():
 
 
 def test_a_permuted_pool_gives_the_same_picks_and_another_seed_others():
-    """METHODS 15.8: a permutation of the pool leaves the set unchanged."""
+    """A permutation of the pool leaves the set unchanged."""
     shuffled = np.random.default_rng(1).permutation(len(ROWS))
     first = select(SMALL, pool())
     assert same(first, select(SMALL, pool(order=shuffled)))
@@ -194,7 +194,7 @@ def test_reconstruction_is_a_mean_and_membership_a_cross_entropy():
 
 @pytest.mark.parametrize(("kl", "beta", "adversary"), [("auto", 1.0, 1.0), ("per_sample", 0.3, 25.0)])
 def test_losses_are_the_papers(kl, beta, adversary):
-    """Both losses from the networks' outputs, by the formulas of METHODS 1."""
+    """Both losses from the networks' outputs."""
     model = adversaries(replace(SMALL, kl=kl, beta=beta, adversary=adversary))
     noise = torch.Generator().manual_seed(5)
     expected = 0.0

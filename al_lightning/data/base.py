@@ -43,6 +43,8 @@ class DenseDataset:
     """File -> (H, W) uint8 class indices or float32 cm, at its own size."""
     decode_objects: Callable[[Path], NDArray[Any]] | None = None
     """File -> (H, W) int32 object ids, where the task scores objects."""
+    part_of: Mapping[int, str] = field(default_factory=dict)
+    """Test row -> its part, where the task has parts."""
     polygons: Callable[[Path], Path] | None = None
     """Target file -> the file of its annotator's polygons, where the dataset publishes them."""
     evaluate_at: Literal["native", "resized"] = "native"

@@ -55,6 +55,8 @@ class Cache:
         self.dataset = dataset
         self.mode = mode
         self._targets: dict[int, NDArray[Any]] = {}
+        self._files: dict[int, str | None] = {}
+        """row -> the file that its target was read from; None: the dataset's own."""
         self._sizes: dict[int, tuple[int, int]] = {}
         self.pseudo: dict[int, NDArray[Any]] = {}
         """row -> (H, W) target that the learner made for itself; stands in for what is hidden."""
@@ -98,7 +100,8 @@ class Cache:
     def reveal_targets(self, rows: Iterable[int], files: Mapping[int, str | None] | None = None) -> None:
         """Decode the targets of these rows (from `files` where one is given) unless they are here already."""
         files = files or {}
-        missing = [int(row) for row in rows if int(row) not in self._targets]
+        wanted = {int(row): files.get(int(row)) for row in rows}
+        missing = [row for row, file in wanted.items() if row not in self._files or self._files[row] != file]
 
         def decode(row: int) -> NDArray[Any]:
             file = files.get(row)
@@ -107,6 +110,7 @@ class Cache:
 
         with ThreadPoolExecutor(_threads()) as pool:
             self._targets.update(zip(missing, pool.map(decode, missing), strict=True))
+        self._files |= {row: wanted[row] for row in missing}
 
     def native_size(self, row: int) -> tuple[int, int]:
         """(H, W) of the image at its own size."""

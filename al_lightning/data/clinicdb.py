@@ -52,10 +52,10 @@ def clinicdb(
     Layouts: `Original/<n>.tif` with `Ground Truth/<n>.tif` as published, the same two folders in `PNG/` or
     `TIF/`, or `images/` with `masks/`; the first of these that is there is read.
 
-    `paper` draws frames at random, as S1 did (400 pool, 100 validation, 112 test) and S2 (550 and 62; a tenth
-    of the 550 becomes validation, as S2 names none), so that nearly every test frame has neighbours in the
-    pool. `clean` draws whole sequences to about the same numbers. The test frames of earlier work can be
-    given to the loader `folder` in a CSV.
+    `paper` draws frames at random, as Poudel et al. 2024 did (400 pool, 100 validation, 112 test) and Huang et al.
+    2024 (550 and 62; a tenth of the 550 becomes validation, as they name none), so that nearly every test frame has
+    neighbours in the pool. `clean` draws whole sequences to about the same numbers. The test frames of earlier
+    work can be given to the loader `folder` in a CSV.
 
     Args:
         root: the folder that holds one of the layouts.

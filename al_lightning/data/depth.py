@@ -1,4 +1,4 @@
-"""UCL's synthetic colonoscopy depth set (Rau et al. 2019): three textures, 8-bit depth (METHODS §11)."""
+"""UCL's synthetic colonoscopy depth set (Rau et al. 2019): three textures, 8-bit depth."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def colonoscopy_depth(
 
     `clean` keeps each path in one part. A texture with fewer than three paths is cut into three contiguous
     blocks of its frames in order, so that only frames at the two cuts have neighbours in another part.
-    `paper` shuffles the frames of each texture and cuts at the same positions (S0), so that nearly every test
-    frame has neighbours in the pool.
+    `paper` shuffles the frames of each texture and cuts at the same positions (Thapa et al. 2022), so that
+    nearly every test frame has neighbours in the pool.
 
     Args:
         root: the folder that holds the textures.

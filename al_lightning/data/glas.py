@@ -30,14 +30,14 @@ def glas(
 
     Layout: `train_<i>.bmp`, `testA_<i>.bmp`, `testB_<i>.bmp`, each with `<name>_anno.bmp`, and `Grade.csv`, in
     one folder. A mask holds the number of the gland at each pixel; the learner sees gland or not, and
-    `decode_objects` gives the numbers to the object metrics.
+    `decode_objects` gives the numbers to the object metrics, of the whole test set and of its parts A and B apart.
 
     Args:
         root: the folder.
         size: pixels that the learner sees, one number or [height, width].
         part: test part, A, B or both.
-        validation: fraction of the training images, 5 % in S4.
-        validation_by: draw single images as S4 did, or whole patients, which Grade.csv names.
+        validation: fraction of the training images, 5 % in Yang et al. 2017.
+        validation_by: draw single images as they did, or whole patients, which Grade.csv names.
         evaluate_at: test at the masks' own size or at `size`; auto is native.
 
     Raises:
@@ -70,9 +70,10 @@ def glas(
         facts["test_images_with_patient_in_pool"] = sum(name in in_pool for name in of[train:])
         facts["validation_images_with_patient_in_pool"] = sum(of[i] in in_pool for i in np.flatnonzero(held_out))
     where = evaluation(evaluate_at, "clean")
+    parts = ("A", "B") if part == "both" and where == "native" else ()
     return DenseDataset(
         name="glas",
-        task=Task("segmentation", ("background", "gland"), objects=where == "native"),
+        task=Task("segmentation", ("background", "gland"), objects=where == "native", parts=parts),
         ids=tuple(ids),
         images=tuple(images),
         targets=tuple(targets),
@@ -82,6 +83,7 @@ def glas(
         size=two_numbers(size),
         decode_target=object_foreground,
         decode_objects=decode_objects,
+        part_of={row: ids[row][4] for row in range(train, len(ids))} if parts else {},
         evaluate_at=where,
         facts=facts,
     )

@@ -1,4 +1,4 @@
-"""Kvasir-SEG (Jha et al. 2020) with the sessile-196 test set of the papers (METHODS §11)."""
+"""Kvasir-SEG (Jha et al. 2020) with the sessile-196 test set of the papers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def kvasir(
     """1,000 colonoscopy images: 900 pool, 100 validation; test on the 196 of sessile-Kvasir-SEG.
 
     All 196 test images are among the 1,000. `clean` takes their names out of pool and validation, and the one image
-    that shows a test frame under another name, which leaves 803; `paper` leaves them in, as S0 and S1 did, and the
+    that shows a test frame under another name, which leaves 803; `paper` leaves them in, as both papers did, and the
     results carry the overlap.
 
     Args:

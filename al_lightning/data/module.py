@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 from al_lightning.data.base import DenseDataset
 from al_lightning.data.cache import Cache
-from al_lightning.data.effort import Effort
+from al_lightning.data.effort import ClickTerms, Effort
 from al_lightning.pool import LabelPool, torch_seed
 from al_lightning.types import IGNORE, Batch, Rows
 
@@ -40,6 +40,8 @@ class _Rows(Dataset[Batch]):
             batch["native"] = [torch.from_numpy(t) for t in self.cache.native_targets(index)]
             if (objects := self.cache.native_objects(index)) is not None:
                 batch["objects"] = [torch.from_numpy(t) for t in objects]
+                if part_of := self.cache.dataset.part_of:
+                    batch["parts"] = [part_of[row] for row in index.tolist()]
         return batch
 
     def __getitem__(self, row: int) -> Batch:
@@ -88,7 +90,8 @@ class PoolDataModule(pl.LightningDataModule):
         batch_size, workers: of every loader.
         cache: a mode, or a `Cache` to share between runs.
         seed: with the stage, fixes the order of training batches.
-        augment: random flips and quarter turns ("flips"), on the device, for training only; or "none".
+        augment: random flips ("flips"), on the device, for training only; or "none".
+        click_terms: what `effort` counts as clicks, "vertices" or the three-term "sum".
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class PoolDataModule(pl.LightningDataModule):
         cache: Cache | Literal["memory", "disk", "none"] = "memory",
         seed: int = 0,
         augment: Literal["none", "flips"] = "none",
+        click_terms: ClickTerms = "vertices",
     ) -> None:
         super().__init__()
         if augment not in ("none", "flips"):
@@ -107,7 +111,7 @@ class PoolDataModule(pl.LightningDataModule):
         self.dataset, self.pool, self.seed = dataset, pool, seed
         self.batch_size, self.workers, self.augment = batch_size, workers, augment
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
-        self.effort = Effort(self.cache)
+        self.effort = Effort(self.cache, click_terms)
         """What the labels of the pool have cost."""
         self.stage = 0
         self.member = 0

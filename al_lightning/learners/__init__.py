@@ -18,6 +18,6 @@ LEARNERS: dict[str, Callable[..., Learner]] = {
     "suggestive-fcn": suggestive_fcn,
     "unet": unet,
 }
-"""name -> what builds it; the parameters are the options of the YAML."""
+"""name -> what builds it; its parameters beside task, size and mc_passes are the options of the YAML."""
 
 __all__ = ["LEARNERS", "Committee", "DenseLearner", "Learner", "Pix2Pix"]

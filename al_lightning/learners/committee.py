@@ -8,7 +8,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from al_lightning.learners.dense import DenseLearner, Moments
+from al_lightning.learners.dense import DenseLearner
+from al_lightning.learners.evaluation import Evaluation
+from al_lightning.learners.outputs import Moments
 from al_lightning.learners.pix2pix import Pix2Pix
 from al_lightning.types import Batch, Passes, Prediction
 
@@ -17,10 +19,13 @@ Learner = DenseLearner | Pix2Pix
 
 
 class Committee(pl.LightningModule):
-    """M ≥ 2 trained members. Their mean probabilities (or depths) are validated and tested; when the pool is
-    scored, `passes` holds their disagreement, `members` their descriptors, and `latent` the mean descriptor.
+    """M ≥ 2 trained members of one task. It is validated, tested and scored, and not trained itself.
 
-    Each member makes one deterministic pass, or its own MC passes where it has them.
+    Its answer is the members' mean probability or depth. When the pool is scored, `passes` (`deviation` in cm for
+    depth) holds their disagreement, `members` (B, M, D) their descriptors, and `latent` (B, D) the mean descriptor.
+
+    Validation and tests take one deterministic pass of each member. In scoring, a member with MC passes of its own
+    counts with their mean.
 
     Raises:
         ValueError: fewer than two members.
@@ -32,6 +37,7 @@ class Committee(pl.LightningModule):
             raise ValueError(f"members={len(members)}: a committee has at least 2")
         self.members = nn.ModuleList(members)
         self.task = members[0].task
+        self.evaluation = Evaluation(self.task)
 
     @property
     def provides(self) -> frozenset[str]:
@@ -41,28 +47,30 @@ class Committee(pl.LightningModule):
         return frozenset({"latent", "members"}) | (depth if self.task.kind == "depth" else segmentation)
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 images (B, 3, H, W) -> mean output whose classes are those of the mean probabilities."""
+        """uint8 images (B, 3, H, W) -> (B, K, H, W): logits of the members' mean probability, or their mean depth as a
+        share of `task.maximum`."""
         outputs = [member(image) for member in self.members]
         if self.task.kind == "depth":
             return torch.stack(outputs).mean(0)
-        # The logarithm of the mean probability, or its log-odds, gives those probabilities back.
+        # Softmax undoes the logarithm of the mean probability, and the sigmoid its log-odds.
         if outputs[0].shape[1] == 1:
             return torch.stack([o.sigmoid() for o in outputs]).mean(0).clamp(1e-7, 1 - 1e-7).logit()
         return torch.stack([o.softmax(1) for o in outputs]).mean(0).clamp_min(1e-12).log()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._first.update("val", self(batch["image"]), batch)
+        self.evaluation.update("val", self(batch["image"]), batch)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self._first.results("val"))
+        self.log_dict(self.evaluation.results("val"))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._first.update("test", self(batch["image"]), batch)
+        self.evaluation.update("test", self(batch["image"]), batch)
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self._first.results("test"))
+        self.log_dict(self.evaluation.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """What `provides` names, for a batch that needs rows and images only."""
         result, passes, depth = Prediction(rows=batch["rows"]), Passes(), Moments()
         latents = []
         for member in self.members:
@@ -81,9 +89,3 @@ class Committee(pl.LightningModule):
         else:
             result.probabilities, result.passes = passes.mean, passes
         return result
-
-    @property
-    def _first(self) -> Learner:
-        first = self.members[0]
-        assert isinstance(first, Learner)
-        return first

@@ -1,22 +1,20 @@
-"""pix2pix (Isola et al. 2017): the adversarial learner of Thapa et al. 2022 (METHODS §10a), polyps and depth."""
+"""pix2pix (Isola et al. 2017): the adversarial learner of Thapa et al. 2022, polyps and depth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, cast
 
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import DDPStrategy
-from torch import Tensor, nn
+from torch import Tensor
 
-from al_lightning.learners.dense import DenseLearner
-from al_lightning.learners.unet import fits
-from al_lightning.networks import repeat
+from al_lightning.learners.dense import DenseLearner, checked
+from al_lightning.learners.losses import adversarial_loss, masked_l1
+from al_lightning.learners.tanh import TanhNetwork, as_output, scale_target
 from al_lightning.networks.pix2pix import PatchDiscriminator, Pix2PixGenerator
-from al_lightning.types import IGNORE, Batch, Prediction, Task
+from al_lightning.types import Batch, Prediction, Task
 
 SMALLEST = 32
 """Below 32 pixels the discriminator would normalise maps of a single value."""
@@ -38,15 +36,16 @@ def pix2pix(
 
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
-        gan: least squares (the paper's code), or binary cross-entropy (its equation 2).
-        l1: weight of the L1 term.
+        gan: "lsgan": least squares (the paper's code); "bce": binary cross-entropy (its equation 2).
+        l1: weight λ of the L1 term.
         n_gen: steps of the generator for one of the discriminator; None: 1 for segmentation, 2 for depth.
-        multiplier: of all widths, so the latent has 512 x multiplier dimensions.
+        multiplier: factor on all widths, so the latent has 512 x multiplier dimensions.
         dropout: probability of every dropout of the generator, the source of its Monte Carlo passes.
         lr, betas: of both Adams.
 
     Raises:
-        ValueError: a task of more than two classes, or a size that the networks cannot halve.
+        ValueError: a task of more than two classes, a size below 32 or that the networks cannot halve, or an option
+            that `Pix2Pix` or its networks refuse.
     """
     if min(size) < SMALLEST:
         raise ValueError(
@@ -54,8 +53,7 @@ def pix2pix(
             f"set dataset.options.size={SMALLEST}"
         )
     levels = min(8, min(size).bit_length() - 1)
-    fits(size, 2**levels)
-    generator = Pix2PixGenerator(task.channels, levels, dropout, multiplier)
+    generator = checked(Pix2PixGenerator(task.channels, levels, dropout, multiplier), size)
     discriminator = PatchDiscriminator(task.channels, multiplier)
     steps = n_gen if n_gen is not None else 2 if task.kind == "depth" else 1
     return Pix2Pix(generator, discriminator, task, gan, l1, steps, lr, betas, mc_passes)
@@ -68,8 +66,9 @@ class Pix2Pix(pl.LightningModule):
     each. Lightning counts every one of these in `global_step`, so `trainer.max_steps` does too.
 
     The generator's map y in (−1, 1) says p = (y + 1)/2 of the foreground, or a depth of (y + 1)/2 · `task.maximum`.
-    Masks are trained on as −1 and 1; the paper's code left the grey edges of resized masks in. Dropout is active
-    in training and in Monte Carlo passes only.
+    Masks are trained on as −1 and 1; the paper's code left the grey edges of resized masks in. Pixels of `IGNORE` count
+    in no L1, and the discriminator sees 0 there, halfway between the classes, in real and generated maps alike. Dropout
+    is active in training and in Monte Carlo passes only.
 
     Several devices: plain `ddp`; the gradients of the network that steps are averaged over the ranks here.
 
@@ -143,6 +142,11 @@ class Pix2Pix(pl.LightningModule):
         return output
 
     def on_fit_start(self) -> None:
+        """Refuse to train on several devices with anything but ddp.
+
+        Raises:
+            ValueError: the message names the strategy.
+        """
         strategy = self.trainer.strategy
         if self.trainer.world_size > 1 and not isinstance(strategy, DDPStrategy):
             raise ValueError(
@@ -151,6 +155,7 @@ class Pix2Pix(pl.LightningModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """All steps of a batch; "train/loss" is the generator's, of the last of its steps."""
         image = self.dense.normalise(batch["image"])
         truth, valid = scale_target(batch["target"], self.task)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
@@ -175,31 +180,24 @@ class Pix2Pix(pl.LightningModule):
         self.log("train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Also logs "val/loss", the L1 term alone, of maps in [−1, 1]."""
+        """Counts the batch; "val/loss" is the L1 term alone (not times λ), of maps in [−1, 1]."""
         y = self.generator(self.dense.normalise(batch["image"]))
         loss = masked_l1(y, *scale_target(batch["target"], self.task))
         self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
-        self.update("val", as_output(y, self.task), batch)
+        self.dense.evaluation.update("val", as_output(y, self.task), batch)
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self.results("val"), prog_bar=True)
+        self.log_dict(self.dense.evaluation.results("val"), prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.update("test", self(batch["image"]), batch)
+        self.dense.evaluation.update("test", self(batch["image"]), batch)
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self.results("test"))
+        self.log_dict(self.dense.evaluation.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """What `provides` names, for a batch that needs rows and images only."""
         return self.dense.predict_step(batch, batch_idx)
-
-    def update(self, part: str, output: Tensor, batch: Batch) -> None:
-        """Count an output of `forward` (B, 1, H, W) into the metrics of part "val" or "test"."""
-        self.dense.update(part, output, batch)
-
-    def results(self, part: str) -> dict[str, Tensor]:
-        """{"val/miou": ..., ...} of all that was counted since the last call."""
-        return self.dense.results(part)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         networks = (self.generator, self.discriminator)
@@ -222,63 +220,3 @@ class Pix2Pix(pl.LightningModule):
         else:
             self.manual_backward(loss)
         optimizer.step()
-
-
-class TanhNetwork(nn.Module):
-    """A generator as the `Network` that `DenseLearner` evaluates; `decode` gives what `as_output` makes of y."""
-
-    def __init__(self, generator: Pix2PixGenerator, task: Task) -> None:
-        super().__init__()
-        self.generator, self.task = generator, task
-        self.multiple, self.width = generator.multiple, generator.width
-        self.dropout_in_encoder = generator.dropout_in_encoder
-
-    def encode(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [−1, 1] -> maps, fine to coarse."""
-        return self.generator.encode(image)
-
-    def decode(self, maps: list[Tensor]) -> Tensor:
-        """Maps -> (B, 1, H, W) log-odds, or share of the maximum depth."""
-        return as_output(self.generator.decode(maps), self.task)
-
-    def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
-        return repeat(self.decode, maps, number)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [−1, 1] -> (B, 1, H, W) log-odds, or share of the maximum depth."""
-        return self.decode(self.encode(image))
-
-
-def as_output(y: Tensor, task: Task) -> Tensor:
-    """y in [−1, 1], any shape -> (y + 1)/2 for depth; ln p/(1 − p) of p = (y + 1)/2, which is 2 artanh y, for masks."""
-    if task.kind == "depth":
-        return (y.float() + 1) / 2
-    largest = 1 - 2**-24  # the float32 next to 1: tanh rounds to 1, whose log-odds would be infinite
-    return 2 * y.float().clamp(-largest, largest).atanh()
-
-
-def scale_target(target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
-    """Depth (B, 1, H, W) in cm, or mask (B, H, W) -> y (B, 1, H, W) in [−1, 1] and valid (B, 1, H, W), 0 or 1.
-
-    A floating mask is a soft foreground probability. Pixels of `IGNORE` are not valid. They count in no L1, and
-    the discriminator sees 0 there, halfway between the classes, in real and generated maps alike.
-    """
-    if task.kind == "depth":
-        y = 2 * target / task.maximum - 1
-        return y, torch.ones_like(y)
-    valid = (target != IGNORE)[:, None]
-    return torch.where(valid, 2 * target[:, None].float() - 1, 0.0), valid.float()
-
-
-def masked_l1(y: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """mean |y − truth| over the valid pixels of the batch; 0 where there are none."""
-    return ((y.float() - truth).abs() * valid).sum() / valid.sum().clamp_min(1)
-
-
-def adversarial_loss(scores: Tensor, real: bool, gan: Literal["lsgan", "bce"]) -> Tensor:
-    """Scores of any shape -> how far they are from saying real (1) or generated (0): mean square, or cross-entropy."""
-    wanted = torch.full_like(scores, float(real), dtype=torch.float32)
-    if gan == "lsgan":
-        return F.mse_loss(scores.float(), wanted)
-    return F.binary_cross_entropy_with_logits(scores.float(), wanted)

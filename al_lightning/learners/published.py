@@ -1,17 +1,18 @@
-"""Learners of the other papers: the task's loss and steps of `DenseLearner` around their networks."""
+"""Learners of other papers and of segmentation_models_pytorch: `DenseLearner` around their networks.
+
+All raise ValueError for an impossible option, or for a size that the network cannot halve; what would download weights
+raises FileNotFoundError where it cannot.
+"""
 
 from __future__ import annotations
 
-from al_lightning.learners.dense import DenseLearner
-from al_lightning.learners.unet import fits
+from al_lightning.learners.dense import DenseLearner, checked
 from al_lightning.networks.drn import DRND22
 from al_lightning.networks.fcn8s import FCN8s
 from al_lightning.networks.segnet import SegNet
 from al_lightning.networks.smp import SmpNetwork
 from al_lightning.networks.suggestive_fcn import SuggestiveFCN
 from al_lightning.types import Task
-
-ADAM = (0.9, 0.999)
 
 
 def suggestive_fcn(
@@ -22,17 +23,16 @@ def suggestive_fcn(
     dropout: float = 0.0,
     lr: float = 5e-4,
 ) -> DenseLearner:
-    """The FCN of Suggestive Annotation (Yang et al. 2017, METHODS §3); the latent has 1,024 dimensions.
+    """The FCN of Suggestive Annotation (Yang et al. 2017); the latent has 1,024 x multiplier dimensions.
 
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
-        multiplier: of all widths.
+        multiplier: factor on all widths.
         dropout: probability of one dropout on the deepest map.
         lr: of Adam; the paper does not state its own.
     """
-    network = SuggestiveFCN(task.channels, multiplier, dropout)
-    fits(size, network.multiple)
-    return DenseLearner(network, task, lr, ADAM, mc_passes=mc_passes)
+    network = checked(SuggestiveFCN(task.channels, multiplier, dropout), size)
+    return DenseLearner(network, task, lr, mc_passes=mc_passes)
 
 
 def fcn8s(
@@ -45,17 +45,16 @@ def fcn8s(
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.99, 0.999),
 ) -> DenseLearner:
-    """FCN8s on VGG16 with a width multiplier (CEREALS, METHODS §4), trained from scratch.
+    """FCN8s on VGG16 with a width multiplier (Mackowiak et al. 2018, CEREALS), trained from scratch.
 
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
-        multiplier: of all widths.
+        multiplier: factor on all widths.
         dropout: probability of the two dropouts behind the encoder.
         norm: batch normalisation in the encoder; the paper has none.
         lr, betas: of Adam, as in the supplement of CEREALS.
     """
-    network = FCN8s(task.channels, multiplier, dropout, norm)
-    fits(size, network.multiple)
+    network = checked(FCN8s(task.channels, multiplier, dropout, norm), size)
     return DenseLearner(network, task, lr, betas, mc_passes=mc_passes)
 
 
@@ -71,13 +70,12 @@ def segnet(
 
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
-        multiplier: of all widths.
+        multiplier: factor on all widths.
         dropout: probability of one dropout on the deepest map.
         lr: of Adam.
     """
-    network = SegNet(task.channels, multiplier, dropout)
-    fits(size, network.multiple)
-    return DenseLearner(network, task, lr, ADAM, mc_passes=mc_passes)
+    network = checked(SegNet(task.channels, multiplier, dropout), size)
+    return DenseLearner(network, task, lr, mc_passes=mc_passes)
 
 
 def drn_d_22(
@@ -88,17 +86,16 @@ def drn_d_22(
     dropout: float = 0.0,
     lr: float = 5e-4,
 ) -> DenseLearner:
-    """DRN-D-22 (Yu et al. 2017), the task network of VAAL on road scenes (METHODS §1).
+    """DRN-D-22 (Yu et al. 2017), the task network of VAAL on road scenes.
 
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
-        multiplier: of all widths.
+        multiplier: factor on all widths.
         dropout: probability of one dropout on the deepest map.
         lr: of Adam.
     """
-    network = DRND22(task.channels, multiplier, dropout)
-    fits(size, network.multiple)
-    return DenseLearner(network, task, lr, ADAM, mc_passes=mc_passes)
+    network = checked(DRND22(task.channels, multiplier, dropout), size)
+    return DenseLearner(network, task, lr, mc_passes=mc_passes)
 
 
 def smp_learner(
@@ -116,14 +113,13 @@ def smp_learner(
     Args:
         task, size, mc_passes: from the dataset and the learner's section.
         architecture: Unet, UnetPlusPlus, FPN, PSPNet, DeepLabV3, DeepLabV3Plus, Linknet, MAnet, PAN, ...
-        encoder: a name of the library, such as resnet34.
+        encoder: a name that the library knows, such as resnet34; it sets the dimension of the latent.
         encoder_weights: None, "imagenet", or a file.
         dropout: probability of one dropout on the deepest map, beside what the decoder has.
         lr: of Adam.
     """
-    network = SmpNetwork(architecture, encoder, encoder_weights, task.channels, dropout)
-    fits(size, network.multiple)
-    return DenseLearner(network, task, lr, ADAM, mean=network.mean, std=network.std, mc_passes=mc_passes)
+    network = checked(SmpNetwork(architecture, encoder, encoder_weights, task.channels, dropout), size)
+    return DenseLearner(network, task, lr, mean=network.mean, std=network.std, mc_passes=mc_passes)
 
 
 def deeplabv3plus(
@@ -135,5 +131,5 @@ def deeplabv3plus(
     dropout: float = 0.0,
     lr: float = 2e-4,
 ) -> DenseLearner:
-    """DeepLabV3+ of segmentation_models_pytorch; options as of `smp`."""
+    """DeepLabV3+ of segmentation_models_pytorch; options as of `smp_learner`."""
     return smp_learner(task, size, mc_passes, "DeepLabV3Plus", encoder, encoder_weights, dropout, lr)

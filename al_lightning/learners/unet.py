@@ -1,11 +1,12 @@
-"""U-Net: the learner of Poudel et al. 2024 (METHODS §10b)."""
+"""U-Net: the learner of Poudel et al. 2024."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from al_lightning.learners.dense import DenseLearner, Discrepancy
-from al_lightning.networks.smp import SmpNetwork
+from al_lightning.learners.dense import DenseLearner, checked
+from al_lightning.learners.losses import Discrepancy
+from al_lightning.networks.smp import HALF, SmpNetwork
 from al_lightning.networks.unet import PlainUNet
 from al_lightning.types import Task
 
@@ -37,43 +38,30 @@ def unet(
         encoder: None for the plain U-Net, else a name that segmentation_models_pytorch knows ("resnet34").
         encoder_weights: None, "imagenet", or a file; only with an encoder.
         widths: channels of the plain U-Net's levels; the last is the dimension of the latent.
-        dropout: probability of the one dropout, on the bottleneck (Gorriz 2017: 0.5).
+        dropout: probability of the one dropout, on the deepest map (Gorriz et al. 2017: 0.5).
         norm: batch normalisation in the plain U-Net.
         grey: see the image in grey levels.
-        loss: cross-entropy + Dice per image (S1), or Dice over the whole batch alone (Gorriz 2017).
-        upsampling, attention: of the plain U-Net.
+        loss: "bce-dice": cross-entropy + Dice per image (Poudel et al. 2024); "dice": Dice over the whole batch alone
+            (Gorriz et al. 2017); of segmentation.
+        upsampling, attention: of the plain U-Net, as of `PlainUNet`.
         lr, betas, weight_decay: of Adam.
-        discrepancy: weight λ of the feature-discrepancy loss on unlabelled images (Huang et al. 2024: 0.1);
+        discrepancy: weight λ_c of the feature-discrepancy loss on unlabelled images (Huang et al. 2024: 0.1);
             0 leaves it out.
-        delta, detach_mask: of that loss.
+        delta, detach_mask: of that loss, as of `Discrepancy`.
 
     Raises:
-        ValueError: weights without an encoder, an unknown encoder, or a size that the network cannot halve.
+        ValueError: weights without an encoder or that do not fit it, an unknown encoder, a size that the network
+            cannot halve, or an impossible dropout, mc_passes or discrepancy.
+        FileNotFoundError: weights that are neither a file nor to be downloaded.
     """
+    network: PlainUNet | SmpNetwork
     if encoder is None:
         if encoder_weights is not None:
             raise ValueError(f"encoder_weights={encoder_weights!r}: the plain U-Net has none; name an encoder too")
-        plain = PlainUNet(task.channels, widths, dropout, norm, upsampling, attention)
-        network: PlainUNet | SmpNetwork = plain
-        mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-        std = mean
+        network = PlainUNet(task.channels, widths, dropout, norm, upsampling, attention)
+        mean, std = HALF
     else:
-        pretrained = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
-        network, mean, std = pretrained, pretrained.mean, pretrained.std
-    fits(size, network.multiple)
+        network = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
+        mean, std = network.mean, network.std
     extra = Discrepancy(discrepancy, delta, detach_mask) if discrepancy else None
-    return DenseLearner(network, task, lr, betas, weight_decay, mean, std, mc_passes, extra, loss, grey)
-
-
-def fits(size: tuple[int, int], multiple: int) -> None:
-    """Check that a network can halve the size as often as it needs.
-
-    Raises:
-        ValueError: height or width is not a multiple of `multiple`.
-    """
-    if any(side % multiple for side in size):
-        near = [max(multiple, round(side / multiple) * multiple) for side in size]
-        raise ValueError(
-            f"dataset size {size[0]} x {size[1]}: this network needs multiples of {multiple}; "
-            f"set dataset.options.size={near[0] if near[0] == near[1] else near}"
-        )
+    return DenseLearner(checked(network, size), task, lr, betas, weight_decay, mean, std, mc_passes, extra, loss, grey)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.report.quantities import AXES, METRICS, PRIMARY, Metric, metric_of
-from al_lightning.report.runs import Run, lookup
+from al_lightning.report.runs import FULL, Run, lookup
 from al_lightning.report.statistics import Setting, Summary, summarise
 
 Floats = NDArray[np.floating[Any]]
-FULL = 1 - 1e-9
-"""A stage with at least this fraction labelled has all labels."""
+BASELINES = ("random", "region-random")
+"""Strategies that the others are read against: the first of these that a group has."""
 _OWN = frozenset({"name", "seed", "runs_dir", "strategy", "oracle", "logging", "loader"})
 """Sections of the config that may differ between runs without changing what is compared."""
 
@@ -52,6 +52,13 @@ class Curve:
         """(K,) images labelled at each stage; rounded means where a stage differs between seeds."""
         return np.rint(self.mean("labelled")).astype(np.int64)
 
+    @property
+    def shared(self) -> int:
+        """Number of stages that every finished run has (with a budget of pixels, seeds may end at different ones);
+        all where none is known to have finished."""
+        finished = (len(run.rows) for run in self.runs if run.complete and run.planned is not None)
+        return min(finished, default=len(self.stages))
+
 
 @dataclass(frozen=True)
 class Group:
@@ -74,6 +81,13 @@ class Group:
     @property
     def runs(self) -> list[Run]:
         return [run for curve in self.curves for run in curve.runs] + [*self.full, *self.waiting]
+
+    @property
+    def baseline(self) -> str | None:
+        """Label of the curve that the others are read against. None where none of `BASELINES` is there, or only
+        in several experiments, whose labels carry the experiment's name: which of them is meant, nobody says."""
+        labels = [curve.label for curve in self.curves]
+        return next((name for name in BASELINES if name in labels), None)
 
     @property
     def others(self) -> list[Metric]:
@@ -107,13 +121,15 @@ class Group:
         return {label: summarise(values) for label, values in self.table(f"test.{metric.key}").items()}
 
     def total(self, key: str) -> float | None:
-        """The whole pool's cost in "images", "pixels" or "clicks", of a run that counted it or one with all labels."""
+        """The whole pool's cost in "images", "pixels" or "clicks": as a run counted it, or of a row with all labels."""
         counted = [lookup(run.environment, f"cost.pool.{key}") for run in self.runs]
-        counted += [lookup(row, f"cost.{key}") for run in self.full for row in run.rows]
+        rows = [row for run in self.runs for row in run.rows if (row.get("fraction") or 0) >= FULL]
+        counted += [lookup(row, f"cost.{key}") for row in rows]
         return next((float(value) for value in counted if value), None)
 
     def setting(self) -> Setting:
-        return Setting(self.table(f"test.{self.primary.key}"), self.primary.higher_is_better is not False)
+        values = self.table(f"test.{self.primary.key}")
+        return Setting(values, self.primary.higher_is_better is not False, self.baseline)
 
     def full_value(self, metric: Metric) -> dict[int, float]:
         """seed -> the metric with all labels, from `full` or from a curve that gets there."""
@@ -197,8 +213,9 @@ def _group(place: tuple[str, str, str], metric: Metric, members: Sequence[Run], 
         )
         for (experiment, strategy), found in sorted(by_strategy.items())
     ]
-    # The baseline comes last: new methods are read against it.
-    curves.sort(key=lambda curve: curve.runs[0].strategy == "random")
+    # Baselines come last: new methods are read against them.
+    place_of = {name: k for k, name in enumerate(reversed(BASELINES), 1)}
+    curves.sort(key=lambda curve: place_of.get(curve.runs[0].strategy, 0))
     return Group(*place, metric, tuple(curves), tuple(full), tuple(waiting))
 
 
@@ -244,9 +261,9 @@ def extra_axes(group: Group) -> list[str]:
 
 
 def common_range(curves: Sequence[Curve], key: str = "labelled") -> tuple[float, float] | None:
-    """The budgets from the first to the last stage that every curve of two stages or more covers with all seeds
-    that have got to its last stage: the range of AUBC. None where there are none."""
-    budgets = [values for curve in curves if (values := curve.values(key)).shape[1] > 1]
+    """The budgets from the first to the last of its `shared` stages that every curve of two stages or more covers
+    with all seeds that have got there: the range of AUBC. None where there are none."""
+    budgets = [values for curve in curves if (values := curve.values(key)[:, : curve.shared]).shape[1] > 1]
     if not budgets:
         return None
     low = max(float(np.nanmax(values[:, 0])) for values in budgets)
@@ -257,10 +274,10 @@ def common_range(curves: Sequence[Curve], key: str = "labelled") -> tuple[float,
 def efficiency(curve: Curve, metric: Metric, full: Mapping[int, float], cost: str) -> tuple[Floats, Floats, float]:
     """What `label_efficiency` needs: mean cost (K,), mean metric (K,) and the metric with all labels.
 
-    Each is a mean over the seeds that have a full-data result and all stages of the curve (a mean over other
-    seeds at other stages would bend it); empty and NaN where there are none.
+    Each is a mean over the seeds that have a full-data result and all `shared` stages of the curve (a mean over
+    other seeds at other stages would bend it); empty and NaN where there are none.
     """
-    x, y = curve.values(cost), curve.values(f"test.{metric.key}")
+    x, y = (curve.values(key)[:, : curve.shared] for key in (cost, f"test.{metric.key}"))
     rows = [s for s, run in enumerate(curve.runs) if run.seed in full and np.isfinite(x[s] + y[s]).all()]
     if not rows:
         return np.empty(0), np.empty(0), float("nan")

@@ -6,7 +6,7 @@ Only matplotlib's object interface: no pyplot, no window, no state that a caller
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
-# Okabe & Ito's palette without yellow (too pale on white); grey is kept for the random baseline.
+# Okabe & Ito's palette without yellow (too pale on white); grey is kept for the baseline.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASELINE = "#6b6b6b"
@@ -62,12 +62,12 @@ class Line:
     high: Floats
 
 
-def styles(strategies: Mapping[str, str]) -> dict[str, Style]:
-    """label -> style for {label: strategy}: colours and markers by turn, dashes after the last colour."""
+def styles(labels: Sequence[str], baseline: str | None = None) -> dict[str, Style]:
+    """label -> style: colours and markers by turn, dashes after the last colour; the baseline in grey."""
     chosen: dict[str, Style] = {}
     k = 0
-    for label, strategy in strategies.items():
-        if strategy == "random" and Style(BASELINE, "x", "--") not in chosen.values():
+    for label in labels:
+        if label == baseline:
             chosen[label] = Style(BASELINE, "x", "--")
             continue
         turn = k // len(COLOURS)

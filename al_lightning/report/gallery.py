@@ -119,7 +119,8 @@ def gallery(curves: Sequence[Curve], seed: int, images: Images | None) -> str:
         stages = [(row, by_image(row.get("selected") or [])) for row in run.rows] if run else []
         stages = [(row, picks) for row, picks in stages if picks]
         if run is None or not stages:
-            parts.append(f"<p class='quiet'>{'No run' if run is None else 'Nothing picked yet'} for seed {seed}.</p>")
+            what = "No run" if run is None else "Nothing picked" if run.complete else "Nothing picked yet"
+            parts.append(f"<p class='quiet'>{what} for seed {seed}.</p>")
             continue
         shown = [sample(picks) for _, picks in stages]
         ids = list(dict.fromkeys(str(pick["id"]) for some in shown for pick in some))

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from al_lightning.report.compare import Group, differing, extra_axes, groups, recorded
+from al_lightning.report import facts
+from al_lightning.report.budgets import budget_rows, share_rows
+from al_lightning.report.compare import Group, extra_axes, groups
 from al_lightning.report.curves import Line, Style, draw, styles
 from al_lightning.report.gallery import Images, gallery
-from al_lightning.report.page import definitions, figure, note, page, table
+from al_lightning.report.page import figure, note, page, table
 from al_lightning.report.quantities import AXES, Metric
-from al_lightning.report.runs import Run, lookup
+from al_lightning.report.runs import Run
 from al_lightning.report.statistics import paired_difference, summarise
-from al_lightning.report.tables import Row, budget_rows, difference_rows, penalties, seconds_rows, stage_cells
-
-CLICKS = {
-    "polygons": "vertices of the annotators' polygons",
-    "contours": "corners of simplified mask outlines, a stand-in: nobody made these clicks",
-}
-"""Where the clicks of a run come from."""
+from al_lightning.report.tables import Row, difference_rows, penalties, seconds_rows, stage_cells
 
 
 def write_report(runs: Sequence[Run], path: str | Path, images: Images | None = None) -> Path:
@@ -46,7 +41,7 @@ def write_report(runs: Sequence[Run], path: str | Path, images: Images | None = 
         parts.append(_section(group, images))
     if len(found) > 1:
         parts.append(_across(found))
-    parts.append(_versions(runs))
+    parts.append(facts.versions(runs))
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(title, "\n".join(parts)), encoding="utf-8")
@@ -54,24 +49,25 @@ def write_report(runs: Sequence[Run], path: str | Path, images: Images | None = 
 
 
 def _section(group: Group, images: Images | None) -> str:
-    look = styles({curve.label: curve.runs[0].strategy for curve in group.curves})
+    look = styles([curve.label for curve in group.curves], group.baseline)
     metric = group.primary
-    better = "" if metric.higher_is_better else " Lower is better."
     seeds = [seed for curve in group.curves for seed in {run.seed for run in curve.runs}]
     common = max(sorted(set(seeds)), key=seeds.count)
     parts = [
         _headline(group),
-        note(_warnings(group), "warning"),
-        _what(group),
-        note(_notes(group)),
+        note(facts.warnings(group), "warning"),
+        facts.settings(group),
+        note(facts.notes(group)),
         f"<h3>{escape(metric.name)} against labelled images</h3>",
         _curve(group, metric, look),
-        _metric_table(group, metric, look, f"{metric.meaning}{better}"),
+        _metric_table(group, metric, look),
         "<h3>Over the whole budget</h3>",
         _rows(*budget_rows(group), look),
     ]
-    if (versus := difference_rows(group)) is not None:
-        parts += ["<h3>Against random</h3>", _rows(*versus, look)]
+    if (shares := share_rows(group)) is not None:
+        parts += ["<h4>At shares of the pool's pixels</h4>", _rows(*shares, look)]
+    if group.baseline and (versus := difference_rows(group)) is not None:
+        parts += [f"<h3>Against {escape(group.baseline)}</h3>", _rows(*versus, look)]
     if len(group.curves) > 1 and len(group.seeds) > 1:
         names = [curve.label for curve in group.curves]
         parts += ["<h3>Who beats whom</h3>", _rows(*penalties([group.setting()], names), look)]
@@ -99,95 +95,23 @@ def _headline(group: Group) -> str:
 
     def said(label: str) -> str:
         summary = summaries[label]
-        spread = f" ± {metric.text(summary.sd[c])}" if summary.count[c] > 1 else ""
-        return escape(f"{label} {metric.text(summary.mean[c])}{spread} {metric.unit}").replace(" ±", "&nbsp;±")
+        spread = f"\u00a0±\u00a0{metric.text(summary.sd[c])}" if summary.count[c] > 1 else ""
+        return escape(f"{label} {metric.text(summary.mean[c])}{spread}\u00a0{metric.unit}")
 
     order_said = "" if len(order) == 1 else ", lowest first" if sign < 0 else ", highest first"
     lead = f"{escape(metric.name)} on the test set at {group.columns[c]} labelled images{order_said}: "
     lead += f"<b>{said(order[0])}</b>" + "".join(f"; {said(label)}" for label in order[1:]) + "."
     tables = group.table(f"test.{metric.key}")
-    if "random" in tables and order[0] != "random":
-        d = paired_difference(tables[order[0]][:, c], tables["random"][:, c])
+    if group.baseline is not None and order[0] != group.baseline:
+        d = paired_difference(tables[order[0]][:, c], tables[group.baseline][:, c])
         if d.count > 1:
             unit = "points" if metric.unit == "%" else metric.unit
             lead += (
-                f" Paired by seed, {escape(order[0])} minus random is {metric.text(d.mean, True)} {unit} "
+                f" Paired by seed, {escape(order[0])} minus {escape(group.baseline)} is "
+                f"{metric.text(d.mean, True)} {unit} "
                 f"(95 % interval {metric.text(d.low, True)} to {metric.text(d.high, True)}, {d.count} seeds)."
             )
     return f'<p class="lead">{lead}</p>'
-
-
-def _warnings(group: Group) -> list[str]:
-    lines: dict[str, None] = {}
-    for run in group.runs:
-        by_id = lookup(run.environment, "dataset.overlap.by_id") or 0
-        by_thumbnail = lookup(run.environment, "dataset.overlap.by_thumbnail") or 0
-        if by_id or by_thumbnail:
-            of = lookup(run.environment, "dataset.test")
-            size = f" of the {of} test images" if of else " test images"
-            lines[
-                f"The test set overlaps the pool: {by_id}{size} are in the pool by name and {by_thumbnail} by look. "
-                "A model may have been trained on images that it is tested on; these figures cannot be compared "
-                "with those of a clean split."
-            ] = None
-    return list(lines)
-
-
-def _notes(group: Group) -> list[str]:
-    lines = []
-    single = [curve.label for curve in group.curves if len(curve.runs) == 1]
-    if single:
-        lines.append(f"One seed only: {', '.join(single)}. Without a second seed there is no spread and no interval.")
-    unfinished = [f"{run.name} ({len(run.rows)} of {run.planned} stages)" for run in group.runs if not run.complete]
-    if unfinished:
-        lines.append(f"Not finished: {', '.join(unfinished)}. Means over fewer seeds are marked in the tables.")
-    for key, values in differing(group).items():
-        split = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
-        lines.append(f"Beside the strategy, {key} differs: {split}.")
-    if any("box" in pick for run in group.runs for row in run.rows for pick in row.get("selected") or []):
-        lines.append("Regions count by their pixels: a number of labelled images is as many images' worth of pixels.")
-    bare = [run.name for run in group.runs if not run.config]
-    if bare:
-        lines.append(f"No config.yaml: {', '.join(bare)}. What these runs did is known from their rows only.")
-    return lines
-
-
-def _what(group: Group) -> str:
-    def values(key: str) -> str:
-        return ", ".join(dict.fromkeys(recorded(run, key) for curve in group.curves for run in curve.runs))
-
-    environment = next((run.environment for run in group.runs if "dataset" in run.environment), {})
-    part = {name: lookup(environment, f"dataset.{name}") for name in ("pool", "validation", "test")}
-    sizes = ", ".join(f"{count} {name}" for name, count in part.items() if count is not None)
-    task = lookup(environment, "dataset.task") or ("segmentation" if group.primary.key == "miou" else "depth")
-    strategies = [f"{curve.label} (seeds {', '.join(str(run.seed) for run in curve.runs)})" for curve in group.curves]
-    pairs = [
-        ("Task", str(task)),
-        ("Data set", group.dataset + (f": {sizes} images" if sizes else "")),
-        ("Protocol", group.protocol),
-        ("Learner", group.learner),
-        (
-            "Each stage starts",
-            {"scratch": "from scratch", "finetune": "from the weights of the one before"}.get(
-                restart := values("learner.restart"), restart
-            ),
-        ),
-        ("Image size", str(lookup(environment, "dataset.size") or values("dataset.options.size"))),
-        ("Epochs a stage", values("trainer.max_epochs")),
-        (
-            "Budget",
-            f"{values('budget.initial')} images at the start, {values('budget.per_stage')} more a stage, "
-            f"{values('budget.stages')} stages",
-        ),
-        ("Strategies", "; ".join(strategies)),
-    ]
-    if kind := lookup(environment, "cost.clicks"):
-        pairs.append(("Clicks", CLICKS.get(kind, kind)))
-    if evaluated := lookup(environment, "dataset.evaluate_at"):
-        pairs.append(("Evaluated at", f"{evaluated} size of the images"))
-    if group.full:
-        pairs.append(("All labels", ", ".join(run.name for run in group.full)))
-    return definitions(pairs)
 
 
 def _curve(group: Group, metric: Metric, look: dict[str, Style], axis: str = "labelled", small: bool = False) -> str:
@@ -216,7 +140,7 @@ def _curve(group: Group, metric: Metric, look: dict[str, Style], axis: str = "la
     )
 
 
-def _metric_table(group: Group, metric: Metric, look: dict[str, Style], meaning: str) -> str:
+def _metric_table(group: Group, metric: Metric, look: dict[str, Style]) -> str:
     cells = stage_cells(group, metric)
     fractions = [summarise(f).mean for f in group.table("fraction").values()]
     fraction = summarise(np.stack(fractions)).mean
@@ -237,7 +161,8 @@ def _metric_table(group: Group, metric: Metric, look: dict[str, Style], meaning:
     text = "Mean ± standard deviation over seeds." if several else "One seed, so no standard deviation."
     if any(cell.best for row in cells.values() for cell in row):
         text += " Bold: the best mean of a column, which alone does not say that the difference is more than chance."
-    return table(head, body, f"{text} {meaning}".strip())
+    better = "Lower is better." if metric.higher_is_better is False else ""
+    return table(head, body, " ".join(part for part in (text, metric.meaning, better) if part))
 
 
 def _others(group: Group, look: dict[str, Style]) -> str:
@@ -245,10 +170,10 @@ def _others(group: Group, look: dict[str, Style]) -> str:
     rest = [metric for metric in group.others if metric.folded]
     html = '<div class="small">' + "".join(_curve(group, m, look, small=True) for m in known) + "</div>"
     for metric in known:
-        html += _metric_table(group, metric, look, metric.meaning)
+        html += _metric_table(group, metric, look)
     if rest:
         names = ", ".join(metric.name for metric in rest)
-        tables = "".join(_metric_table(group, metric, look, metric.meaning) for metric in rest)
+        tables = "".join(_metric_table(group, metric, look) for metric in rest)
         html += f"<details><summary>{len(rest)} more: {escape(names)}</summary>{tables}</details>"
     return html
 
@@ -278,15 +203,3 @@ def _cell(text: str) -> str:
 def _label(label: str, look: dict[str, Style]) -> str:
     swatch = f'<i class="swatch" style="background:{look[label].colour}"></i>' if label in look else ""
     return swatch + escape(label)
-
-
-def _versions(runs: Sequence[Run]) -> str:
-    found: dict[str, dict[str, None]] = {}
-    for run in runs:
-        versions = lookup(run.environment, "versions")
-        for name, version in (versions if isinstance(versions, dict) else {}).items():
-            found.setdefault(str(name), {})[version if isinstance(version, str) else json.dumps(version)] = None
-    pairs = [(name, ", ".join(versions)) for name, versions in sorted(found.items())]
-    text = definitions(pairs) if pairs else '<p class="quiet">No run recorded its versions.</p>'
-    names = escape(", ".join(run.name for run in runs))
-    return f'<h2>Versions</h2>{text}<p class="quiet">Runs in this report: {names}</p>'

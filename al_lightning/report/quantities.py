@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 AXES = {
     "labelled": ("Labelled images", 1.0),
@@ -14,6 +14,10 @@ AXES = {
 """Budgets of a row: its key, its name in a figure and the factor that it is shown with."""
 
 
+DIGITS = {"%": 1, "pixels": 1, "images": 1}
+"""Decimals by unit; three for cm and without a unit."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A key of a row's "test" and how to show it."""
@@ -22,17 +26,17 @@ class Metric:
     name: str
     meaning: str
     unit: str = "%"
-    """"%" (shown times 100), "cm" or ""."""
+    """"%" (shown times 100), "cm", "pixels", "images" or ""."""
     higher_is_better: bool | None = True
     """None: not known, nothing is called best."""
     folded: bool = False
     """Shown in a table that opens on a click, without a figure."""
 
     def text(self, value: float, signed: bool = False) -> str:
-        """A figure without its unit: one decimal of a per cent, three of a cm."""
+        """A figure without its unit: one decimal of a per cent or a pixel, three of a cm."""
         if not math.isfinite(value):
             return "–"
-        digits, value = (1, 100 * value) if self.unit == "%" else (3, value)
+        digits, value = DIGITS.get(self.unit, 3), 100 * value if self.unit == "%" else value
         value = round(value, digits) + 0.0  # turns −0.0 into 0.0
         return (f"{value:+.{digits}f}" if signed and value else f"{value:.{digits}f}").replace("-", "−")
 
@@ -41,6 +45,49 @@ class Metric:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
+_PIXELS = "in pixels of the images as they are tested"
+OBJECT_METRICS = (
+    Metric(
+        "object_f1",
+        "Object F1",
+        "F1 of whole objects (such as glands) counted over the test set: a predicted object is right if it covers more "
+        "than half of the true object that it overlaps most.",
+    ),
+    Metric(
+        "object_dice",
+        "Object Dice",
+        "Dice of each object with the one that it overlaps most, true and predicted objects alike, weighted by area "
+        "over the test set; 0 for an object that overlaps none.",
+    ),
+    Metric(
+        "object_hausdorff",
+        "Object Hausdorff",
+        f"Hausdorff distance of each object to the one that it overlaps most (else to the nearest), {_PIXELS}, true "
+        "and predicted objects alike, weighted by area over the test set.",
+        "pixels",
+        False,
+    ),
+    Metric("object_f1_image", "Object F1 by image", "Object F1 of each image, averaged over images.", folded=True),
+    Metric(
+        "object_dice_image", "Object Dice by image", "Object Dice of each image, averaged over images.", folded=True
+    ),
+    Metric(
+        "object_hausdorff_image",
+        "Object Hausdorff by image",
+        f"Object Hausdorff of each image, {_PIXELS}, averaged over images.",
+        "pixels",
+        False,
+        folded=True,
+    ),
+    Metric(
+        "object_hausdorff_undefined",
+        "Hausdorff undefined",
+        "Test images with objects in only one of truth and prediction, for which the diagonal of the image stands in.",
+        "images",
+        False,
+        folded=True,
+    ),
+)
 METRICS = {
     metric.key: metric
     for metric in (
@@ -56,6 +103,7 @@ METRICS = {
         Metric(
             "dice_image", "Dice by image", "Dice of the foreground of each image, averaged over images.", folded=True
         ),
+        *OBJECT_METRICS,
         Metric(
             "rmse_cm", "RMSE", "Root mean square error of the depth within an image, averaged over images.", "cm", False
         ),
@@ -77,6 +125,12 @@ def metric_of(key: str) -> Metric:
     """The known metric, or a plain entry whose direction is not known."""
     if key in METRICS:
         return METRICS[key]
+    whole, _, part = key.rpartition("_")
+    if whole in {metric.key for metric in OBJECT_METRICS}:
+        metric = METRICS[whole]
+        return replace(
+            metric, key=key, name=f"{metric.name}, part {part}", meaning=f"Part {part} alone: {metric.meaning}"
+        )
     centimetres = key.endswith("_cm")
     name = key.removesuffix("_cm").replace("_", " ")
     return Metric(key, name, "", "cm" if centimetres else "", False if centimetres else None, folded=True)

@@ -16,6 +16,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from al_lightning.storage import read_rows
 
+FULL = 1 - 1e-9
+"""A stage with at least this fraction labelled has all labels."""
 _SEED = re.compile(r"seed-(\d+)")
 
 
@@ -40,13 +42,32 @@ class Run:
 
     @property
     def planned(self) -> int | None:
-        """Number of stages that the config asks for; None where it does not say."""
+        """Number of rows that the config asks for, the most where it stops at a share of the pixels; None where it
+        does not say. With full supervision there is one."""
         stages = lookup(self.config, "budget.stages")
+        if self.strategy == "full":
+            return 1
         return int(stages) if stages is not None else None
 
     @property
+    def pixel_budget(self) -> float | None:
+        """Share of the pool's pixels after which the run stops; None where the config sets none."""
+        share = lookup(self.config, "budget.pixels")
+        return None if share is None else float(share)
+
+    @property
     def complete(self) -> bool:
-        return self.planned is None or len(self.rows) >= self.planned
+        """Whether no row is missing: all are there that were planned, or everything is labelled, or the budget of
+        pixels is spent."""
+        if self.planned is None or len(self.rows) >= self.planned:
+            return True
+        if not self.rows or (self.rows[-1].get("fraction") or 0) >= FULL:
+            return bool(self.rows)
+        total, spent = lookup(self.environment, "cost.pool.pixels"), lookup(self.rows[-1], "cost.pixels")
+        if self.pixel_budget is None or not total or spent is None:
+            return False
+        # Divided, not multiplied: 0.07 * 100 is more than 7, but 7 / 100 is 0.07.
+        return bool(spent / total >= self.pixel_budget)
 
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:

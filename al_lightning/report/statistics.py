@@ -151,15 +151,17 @@ class Setting:
     values: Mapping[str, Floats]
     """strategy -> (S, K); rows are the same seeds and columns the same budgets for every strategy."""
     higher_is_better: bool = True
+    baseline: str | None = None
+    """The strategy that chooses at random; None where there is none."""
 
 
-def checkpoints(setting: Setting, reference: str = "random") -> list[int]:
-    """Columns at which strategies are compared: the first, and the following while `reference` is below 99 % of
-    its final value (for an error: above final / .99). All columns where `reference` was not run."""
+def checkpoints(setting: Setting) -> list[int]:
+    """Columns at which strategies are compared: the first, and the following while the baseline is below 99 % of
+    its final value (for an error: above final / .99). All columns where there is no baseline."""
     columns = max((values.shape[1] for values in setting.values.values()), default=0)
-    if reference not in setting.values:
+    if setting.baseline is None:
         return list(range(columns))
-    mean = summarise(setting.values[reference]).mean
+    mean = summarise(setting.values[setting.baseline]).mean
     known = np.flatnonzero(np.isfinite(mean))
     if len(known) == 0:
         return []
@@ -175,7 +177,6 @@ def checkpoints(setting: Setting, reference: str = "random") -> list[int]:
 def penalty_matrix(
     settings: Sequence[Setting],
     strategies: Sequence[str],
-    reference: str = "random",
     alpha: float = 0.05,
     most_seeds: int = 5,
 ) -> Floats:
@@ -190,7 +191,7 @@ def penalty_matrix(
     """
     matrix = np.zeros((len(strategies), len(strategies)))
     for setting in settings:
-        columns = checkpoints(setting, reference)
+        columns = checkpoints(setting)
         sign = 1.0 if setting.higher_is_better else -1.0
         for i, winner in enumerate(strategies):
             for j, loser in enumerate(strategies):

@@ -11,18 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from al_lightning.report.compare import Group, common_range, efficiency, extra_axes, groups
+from al_lightning.report.compare import Group, groups
 from al_lightning.report.quantities import Metric
 from al_lightning.report.runs import Run
-from al_lightning.report.statistics import (
-    Setting,
-    aubc,
-    checkpoints,
-    label_efficiency,
-    paired_difference,
-    penalty_matrix,
-    summarise,
-)
+from al_lightning.report.statistics import Setting, checkpoints, paired_difference, penalty_matrix
 
 Row = tuple[str, list[str]]
 """A label and its cells."""
@@ -113,66 +105,10 @@ def print_table(runs: Sequence[Run], console: Console) -> None:
         console.print(Text(caption, style="dim"))
 
 
-def budget_rows(group: Group) -> TextTable:
-    """AUBC and label efficiency."""
-    metric = group.primary
-    span = common_range(group.curves)
-    full = group.full_value(metric)
-    head = ["Strategy", f"AUBC of {metric.label}"] + (["Labels for 95 % of full"] if full else [])
-    other = [key for key in ("clicks", "pixels") if full and "cost.clicks" in extra_axes(group) and group.total(key)]
-    head += [f"{key.capitalize()} for 95 %" for key in other] + ["Seeds"]
-    rows = []
-    for curve in group.curves:
-        areas = np.full(len(curve.runs), np.nan)
-        if span is not None:
-            x, y = curve.values("labelled"), curve.values(f"test.{metric.key}")
-            areas = np.array([aubc(x[s], y[s], *span) for s in range(len(curve.runs))])
-        summary = summarise(areas[:, None])
-        n = int(summary.count[0])
-        cells = [metric.text(summary.mean[0]) + (f" ± {metric.text(summary.sd[0])}" if n > 1 else "")]
-        if full:
-            cost, values, target = efficiency(curve, metric, full, "labelled")
-            needed = label_efficiency(cost, values, target, higher_is_better=metric.higher_is_better is not False)
-            share, _, _ = efficiency(curve, metric, full, "fraction")
-            part = np.interp(needed, cost, share) if needed is not None else np.nan
-            cells.append("not reached" if needed is None else f"{needed:.0f} ({100 * part:.0f} % of the pool)")
-        for key in other:
-            cost, values, target = efficiency(curve, metric, full, f"cost.{key}")
-            needed = label_efficiency(cost, values, target, higher_is_better=metric.higher_is_better is not False)
-            total = group.total(key)
-            assert total
-            cells.append("not reached" if needed is None else f"{100 * needed / total:.1f} % of the pool")
-        rows.append((curve.label, [*cells, str(n) if n == len(curve.runs) else f"{n} of {len(curve.runs)}"]))
-    caption = "AUBC, the area under the curve divided by its range, is the mean of the metric along the way. "
-    caption += (
-        f"Range: {span[0]:.0f} to {span[1]:.0f} labelled images, which all strategies cover; seeds that do not get "
-        "to its end are left out."
-        if span
-        else "No range of labelled images is covered by all strategies, so there is none."
-    )
-    if full:
-        goal = "95 % of" if metric.higher_is_better else "at most 1/0.95 of"
-        caption += (
-            f" Labels for 95 % of full: where the mean curve first reaches {goal} {metric.text(target_of(full))} "
-            f"{metric.unit}, the {metric.name} of the same learner with all labels (same seeds, linear between stages)."
-        )
-    else:
-        caption += (
-            " Label efficiency needs the same learner trained on the whole pool; add a run with budget.initial = "
-            "the size of the pool and budget.stages = 1."
-        )
-    return head, rows, caption
-
-
-def target_of(full: dict[int, float]) -> float:
-    """The mean over seeds of the metric with all labels."""
-    return float(np.mean(list(full.values())))
-
-
-def difference_rows(group: Group, baseline: str = "random") -> TextTable | None:
+def difference_rows(group: Group) -> TextTable | None:
     """Paired differences to the baseline at every number of labelled images; None without it or without a pair."""
-    metric, tables = group.primary, group.table(f"test.{group.primary.key}")
-    if baseline not in tables or len(tables) < 2:
+    metric, baseline, tables = group.primary, group.baseline, group.table(f"test.{group.primary.key}")
+    if baseline is None or len(tables) < 2:
         return None
     unit = "points" if metric.unit == "%" else metric.unit
     rows = []
@@ -201,17 +137,20 @@ def difference_rows(group: Group, baseline: str = "random") -> TextTable | None:
 def penalties(settings: Sequence[Setting], names: Sequence[str]) -> TextTable:
     """Pairwise penalty matrix with wins and losses."""
     matrix = penalty_matrix(settings, names)
+
+    def cell(i: int, j: int) -> str:
+        if i == j:
+            return ""
+        met = any(names[i] in setting.values and names[j] in setting.values for setting in settings)
+        return f"{matrix[i, j]:.2f}" if met else "–"
+
     rows = [
-        (
-            name,
-            [*("" if i == j else f"{matrix[i, j]:.2f}" for j in range(len(names))), f"{matrix[i].sum():.2f}"],
-        )
-        for i, name in enumerate(names)
+        (name, [*(cell(i, j) for j in range(len(names))), f"{matrix[i].sum():.2f}"]) for i, name in enumerate(names)
     ]
     rows.append(("Losses (column mean)", [*(f"{matrix[:, j].mean():.2f}" for j in range(len(names))), ""]))
     used = ", ".join(
-        f"{len(checkpoints(setting))} stages "
-        + ("until random has 99 % of its end" if "random" in setting.values else "in all")
+        f"{(n := len(checkpoints(setting)))} stage{'' if n == 1 else 's'} "
+        + ("in all" if setting.baseline is None else f"until {setting.baseline} has 99 % of its end")
         for setting in settings
     )
     caption = (
@@ -221,6 +160,7 @@ def penalties(settings: Sequence[Setting], names: Sequence[str]) -> TextTable:
     )
     if len(settings) > 1:
         caption += f" Summed over {len(settings)} settings, so an entry is at most {len(settings)}."
+        caption += " –: in no setting together." if any("–" in cells for _, cells in rows) else ""
     return ["Beats", *names, "Wins (row sum)"], rows, caption
 
 

@@ -13,7 +13,7 @@ from al_lightning.strategies.coreset import TACoreset
 from al_lightning.strategies.density import InformationDensity
 from al_lightning.strategies.full import Full
 from al_lightning.strategies.hashing import UncPCAHash
-from al_lightning.strategies.mixture import Mixture
+from al_lightning.strategies.mixture import Mixture, RegionMixture, mixture
 from al_lightning.strategies.pixels import PCACoreset
 from al_lightning.strategies.random import Random
 from al_lightning.strategies.robust import RobustCoreset
@@ -24,12 +24,12 @@ from al_lightning.types import Strategy
 
 
 def unc_ta_coreset(gamma: float = 0.5, top: float = 1.0, measure: str = "bvsb") -> Mixture:
-    """A measure and TA-Coreset in the proportion gamma : 1 − gamma (S0, S1: BvSB; for depth: deviation)."""
+    """A measure and TA-Coreset in the proportion gamma : 1 − gamma (in the papers BvSB; for depth deviation)."""
     return Mixture(Uncertain(measure, top), TACoreset(), gamma)
 
 
 def unc_pca_coreset(gamma: float = 0.5, top: float = 1.0, components: int = 512) -> Mixture:
-    """BvSB and PCA-Coreset: what S0's code runs as "Uncertainty + PCA"."""
+    """BvSB and PCA-Coreset: what the code of Thapa et al. runs as "Uncertainty + PCA"."""
     return Mixture(Uncertain("bvsb", top), PCACoreset(components), gamma)
 
 
@@ -56,7 +56,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "ta-coreset": TACoreset,
     "robust-coreset": RobustCoreset,
     "pca-coreset": PCACoreset,
-    "mixture": Mixture,
+    "mixture": mixture,
     "unc-ta-coreset": unc_ta_coreset,
     "unc-pca-coreset": unc_pca_coreset,
     "unc-pca-hash": UncPCAHash,
@@ -84,6 +84,7 @@ __all__ = [
     "Mixture",
     "PCACoreset",
     "Random",
+    "RegionMixture",
     "RegionRandom",
     "RobustCoreset",
     "Suggestive",

@@ -2,7 +2,7 @@
 
 Reconstructed: only the paper's abstract, the start of its introduction and its footnotes could be read. That a
 committee votes, that descriptors are averages over its members and that a distribution discrepancy decides is
-theirs; the Bhattacharyya uncertainty, the MMD, its kernel and the sizes are our reading (METHODS §8).
+theirs; the Bhattacharyya uncertainty, the MMD, its kernel and the sizes are our reading.
 """
 
 from __future__ import annotations

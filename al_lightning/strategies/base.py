@@ -1,4 +1,4 @@
-"""What every strategy shares: the rules of METHODS §0 around `Strategy.select`, and ranking."""
+"""What every strategy shares: the rules around `Strategy.select`, and ranking."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ UPPER = np.geomspace(1e-8, log(256), 128)
 @dataclass(frozen=True)
 class CEAL:
     """The B images of highest mean pixel uncertainty; of every other image with at least one pixel of entropy
-    H ≤ δ_t, those pixels keep the argmax as pseudo-label for one stage (METHODS §2a).
+    H ≤ δ_t, those pixels keep the argmax as pseudo-label for one stage (Wang et al. 2016).
 
     t is the number of selections before this one, and δ_t = max(0, delta − decay·t); at δ_t = 0 nothing is
     pseudo-labelled.

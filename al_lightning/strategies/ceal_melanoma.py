@@ -28,7 +28,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CEALMelanoma:
-    """Images not detected, most uncertain and at random for the annotator, certain ones pseudo-labelled (METHODS §2b).
+    """Images not detected, most uncertain and at random for the annotator, certain ones pseudo-labelled.
 
     u(x) = Σ_pixels v·w: v the variance of the foreground over MC passes, w the distance to the contour inside the
     deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. Groups are

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from al_lightning.regions import FUSIONS, box_sums, clipped, cover, fill_budget, information, suppress
+from al_lightning.regions import FUSIONS, box_sums, clipped, cover, fill_budget, information, new_pixels, suppress
 from al_lightning.strategies.cost_model import CostModel, train_cost_model
 from al_lightning.types import Candidates, Prediction, Query, Rows, Strategy, Survey
 from al_lightning.uncertainty import entropy, vote_entropy
@@ -103,6 +103,7 @@ class Windows:
     model: CostModel | None = None
     maximum: float = 0.0
     """Largest cost of a window that may be taken, in any image."""
+    regions: ClassVar[bool] = True
 
     @property
     def needs(self) -> frozenset[str]:
@@ -216,6 +217,7 @@ class RandomWindows:
     size: int
     survey: Survey
     needs: ClassVar[frozenset[str]] = frozenset()
+    regions: ClassVar[bool] = True
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         return {}
@@ -225,20 +227,20 @@ class RandomWindows:
         window = height, width = clipped((self.size, self.size), image)
         left_to_spend = area = budget * image[0] * image[1] - self.survey.surplus
         rows = candidates.rows[candidates.open]
-        masks: dict[int, NDArray[np.bool_]] = {}
+        known: dict[int, list[NDArray[np.int64]]] = {}
         picks: list[tuple[int, int, int]] = []
         refused = 0
         while left_to_spend > 0 and refused < REJECTED:
             row = int(rng.choice(rows))
             top, left = (int(rng.integers(side - n + 1)) for side, n in zip(image, window, strict=True))
-            if row not in masks:
-                masks[row] = cover(self.survey.boxes(row), image)
-            part = masks[row][top : top + height, left : left + width]
-            fresh = int((~part).sum())
+            if row not in known:
+                known[row] = list(self.survey.boxes(row))
+            box = np.array([top, left, height, width], dtype=np.int64)
+            fresh = new_pixels(box, np.array(known[row]), image)
             if fresh < NEW * height * width:
                 refused += 1
                 continue
-            part[:] = True
+            known[row].append(box)
             picks.append((row, top, left))
             left_to_spend -= fresh
             refused = 0

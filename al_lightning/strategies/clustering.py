@@ -22,7 +22,7 @@ LARGE = 10_000_000
 @dataclass(frozen=True)
 class UncertaintyClustering:
     """Partition U into B clusters by weighted k-means, w = max(I, 0) + 1e-8, and take the image nearest each
-    centroid; of equally near ones the one of higher I (METHODS §9).
+    centroid; of equally near ones the one of higher I.
 
     I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the deepest encoder map and ŷ the probabilities
     resized to it; descriptors are F, the spatial mean of E. Class 0 is the background, all others foreground.

@@ -14,7 +14,7 @@ from al_lightning.types import Candidates, Prediction, Query
 
 @dataclass(frozen=True)
 class TACoreset:
-    """Greedy 2-approximation of min_{|s|≤b} max_i min_{j∈s⁰∪s} ‖z_i − z_j‖₂ (METHODS §6, §6A).
+    """Greedy 2-approximation of min_{|s|≤b} max_i min_{j∈s⁰∪s} ‖z_i − z_j‖₂ (Sener & Savarese 2018).
 
     z is the learner's latent, the labelled images are the centres s⁰ to start from, and the score of a pick
     is its distance to the nearest centre when it was picked.

@@ -20,7 +20,7 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class InformationDensity:
-    """The images of highest φ(x)·((1/|U|) Σ_{u∈U} sim(x, u))^β (Settles; METHODS §5).
+    """The images of highest φ(x)·((1/|U|) Σ_{u∈U} sim(x, u))^β (Settles & Craven 2008).
 
     sim is the cosine of two latents clamped to [0, 1], and the sum includes x itself. A density of 0 (a zero
     descriptor) gives the score 0, whatever β is.

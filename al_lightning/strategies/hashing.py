@@ -26,7 +26,7 @@ MOST = 1024
 @dataclass(frozen=True)
 class UncPCAHash:
     """⌊ratio·B⌋ images of highest least confidence, and the rest drawn from the others in turn from each bucket of a
-    locality-sensitive hash of image descriptors (METHODS §7).
+    locality-sensitive hash of image descriptors.
 
     The published code ends slices one short and reads positions as ids; this does neither. A zero descriptor
     (a constant image) has a bucket of its own.

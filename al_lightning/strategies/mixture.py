@@ -1,14 +1,15 @@
-"""Union of an uncertain and a diverse choice (METHODS §6A)."""
+"""Union of an uncertain and a diverse choice (Thapa et al. 2022; Poudel et al. 2024)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from al_lightning.types import Candidates, Prediction, Query, Strategy
+from al_lightning.types import Candidates, Prediction, Query, Strategy, Survey
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,7 @@ class Mixture:
     gamma: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"gamma={self.gamma}: expected a share of the budget in [0, 1]")
+        check_share(self.gamma)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -38,7 +38,7 @@ class Mixture:
         chosen = Query.of(np.empty(0, dtype=np.int64), "")
         while (short := budget - len(chosen)) > 0:
             left = candidates.also_labelled(chosen.rows)
-            by_uncertainty = floor(self.gamma * short + 1e-9)  # 0.29 · 100 is 28.999... in floating point
+            by_uncertainty = share(self.gamma, short)
             for strategy, number in (
                 (self.uncertain, by_uncertainty),
                 (self.diverse, short - by_uncertainty),
@@ -47,3 +47,68 @@ class Mixture:
                     picks = strategy.select(left, number, rng)
                     chosen += picks.take(~np.isin(picks.rows, chosen.rows))
         return chosen
+
+
+@dataclass(frozen=True)
+class RegionMixture:
+    """Whole images by one strategy and regions by another: ⌊γB⌋ of the budget by `uncertain`, the rest by `diverse`.
+
+    The images are picked first, and regions are taken from what they leave. An image of which some regions are known
+    already counts as a whole one.
+    """
+
+    uncertain: Strategy
+    diverse: Strategy
+    gamma: float = 0.5
+    regions: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_share(self.gamma)
+        if asks_for_regions(self.uncertain) and asks_for_regions(self.diverse):
+            raise ValueError(
+                "both parts ask for regions, which could overlap; mix regions with a strategy of whole images"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.uncertain.needs | self.diverse.needs
+
+    def prepare(self, survey: Survey) -> Strategy:
+        """The mixture for one stage: the part that asks for regions looks at the pool first."""
+        parts = {"uncertain": self.uncertain, "diverse": self.diverse}
+        ready = {name: part.prepare(survey) for name, part in parts.items() if hasattr(part, "prepare")}
+        return replace(self, **ready)
+
+    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
+        return self.uncertain.measure(prediction) | self.diverse.measure(prediction)
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+        by_uncertainty = share(self.gamma, budget)
+        parts = [(self.uncertain, by_uncertainty), (self.diverse, budget - by_uncertainty)]
+        chosen = Query.of(np.empty(0, dtype=np.int64), "")
+        for strategy, number in sorted(parts, key=lambda part: asks_for_regions(part[0])):
+            if number > 0:
+                chosen += strategy.select(candidates.also_labelled(chosen.rows), number, rng)
+        return chosen
+
+
+def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = 0.5) -> Strategy:
+    """γ of the budget by one strategy and the rest by another, one of which may ask for regions."""
+    regions = asks_for_regions(uncertain) or asks_for_regions(diverse)
+    return RegionMixture(uncertain, diverse, gamma) if regions else Mixture(uncertain, diverse, gamma)
+
+
+def asks_for_regions(strategy: Strategy) -> bool:
+    """Whether a strategy returns boxes."""
+    return bool(getattr(strategy, "regions", False))
+
+
+def share(gamma: float, budget: int) -> int:
+    """⌊γ · budget⌋."""
+    return floor(gamma * budget + 1e-9)  # 0.29 · 100 is 28.999... in floating point
+
+
+def check_share(gamma: float) -> None:
+    """Refuse what is no share."""
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma={gamma}: expected a share of the budget in [0, 1]")

@@ -15,7 +15,7 @@ from al_lightning.types import Candidates, Prediction, Query
 
 @dataclass(frozen=True)
 class PCACoreset:
-    """Greedy core-set on the PCA of the pool's flattened pixels (S0's and S1's baseline, METHODS §6A).
+    """Greedy core-set on the PCA of the pool's flattened pixels (a baseline of Thapa et al. 2022).
 
     components: principal components; at most one less than the images of the pool.
     """

@@ -23,7 +23,7 @@ CACHE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class Suggestive:
-    """K = pool_factor·B images of highest committee variance, then B of them by greedy max-cover (METHODS §3).
+    """K = pool_factor·B images of highest committee variance, then B of them by greedy max-cover (Yang et al. 2017).
 
     Each step adds the candidate that maximises F(S) = Σ_{j∈U} max_{i∈S} sim(i, j), sim the cosine of descriptors
     averaged over the members of the committee and clamped at 0; F is submodular, so greedy reaches 1 − 1/e of

@@ -14,7 +14,7 @@ from al_lightning.uncertainty import SEVERAL, SINGLE, image_score
 
 @dataclass(frozen=True)
 class Uncertain:
-    """The images of highest mean pixel uncertainty (METHODS §5).
+    """The images of highest mean pixel uncertainty.
 
     name: a key of `uncertainty.SINGLE` (one forward pass), of `uncertainty.SEVERAL` (MC passes or a committee),
         or "deviation" (standard deviation of depth in cm).

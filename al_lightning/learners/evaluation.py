@@ -1,0 +1,79 @@
+"""Evaluation: what validation and test count, the same for every learner and for a committee."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from al_lightning.learners.outputs import classes
+from al_lightning.metrics import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
+from al_lightning.object_metrics import ObjectMetrics
+from al_lightning.types import Batch, Task
+
+Part = Literal["val", "test"]
+
+
+class Evaluation(nn.Module):
+    """The metrics of a task for the parts "val" and "test", and in "test" of objects where the task scores them.
+
+    A learner holds one as a child, so that it follows to the learner's device. Its steps `update` it, and the ends of
+    its epochs log `results`. It has no parameters and adds nothing to a checkpoint: an epoch's counts end with it.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+        self.metrics = nn.ModuleDict({"val": metrics_for(task), "test": metrics_for(task)})
+        # The whole test set under "", and its parts.
+        names = ["", *task.parts] if task.objects else []
+        self.objects = nn.ModuleDict({f"objects{name}": ObjectMetrics() for name in names})
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """Metric that chooses the best checkpoint ("val/miou", "val/rmse_cm"), and "min" or "max"."""
+        name, mode = PRIMARY[self.task.kind]
+        return f"val/{name}", mode
+
+    def update(self, part: Part, output: Tensor, batch: Batch) -> None:
+        """Count a batch's output (B, K, H, W): logits, or depth as a share of `task.maximum`.
+
+        Targets at their own size (`batch["native"]`) are compared with the output resized to it, bilinearly.
+        """
+        if "native" not in batch:
+            self._compare(part, output, batch["target"])
+            return
+        for i, (one, target) in enumerate(zip(output, batch["native"], strict=True)):
+            resized = F.interpolate(one[None].float(), target.shape[-2:], mode="bilinear", align_corners=False)
+            self._compare(part, resized, target[None])
+            if part == "test" and self.task.objects and "objects" in batch:
+                for name in ("", *(batch["parts"][i : i + 1] if self.task.parts else ())):
+                    self._objects(name).update([classes(resized)[0] > 0], [batch["objects"][i]])
+
+    def results(self, part: Part) -> dict[str, Tensor]:
+        """{"val/miou": scalar, ...} of all that was counted on all ranks since the last call, and forget it."""
+        metric = self._metric(part)
+        values = {f"{part}/{name}": value for name, value in metric.compute().items()}
+        metric.reset()
+        if part == "test" and self.task.objects:
+            for apart in ("", *self.task.parts):
+                found = self._objects(apart)
+                end = f"_{apart}" if apart else ""
+                values |= {f"test/{name}{end}": value for name, value in found.compute().items()}
+                found.reset()
+        return values
+
+    def _compare(self, part: Part, output: Tensor, target: Tensor) -> None:
+        metric = self._metric(part)
+        if isinstance(metric, DepthMetrics):
+            shaped = target if target.dim() == 4 else target[:, None]
+            metric.update(output.float() * self.task.maximum, shaped)
+        else:
+            metric.update(classes(output), target)
+
+    def _objects(self, part: str) -> ObjectMetrics:
+        return cast(ObjectMetrics, self.objects[f"objects{part}"])
+
+    def _metric(self, part: Part) -> SegmentationMetrics | DepthMetrics:
+        return cast(SegmentationMetrics | DepthMetrics, self.metrics[part])
