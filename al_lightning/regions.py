@@ -109,22 +109,6 @@ def information(entropy_map: Tensor, size: Size, classes: int, votes: int | None
     return box_sums(entropy_map, size, step) / (h * w * log(outcomes))
 
 
-def normalise_cost(cost: Tensor, maximum: float | None = None) -> tuple[Tensor, float]:
-    """C in [0, 1] and what it was divided by: the largest cost of the current candidates.
-
-    The rank of windows under a fusion depends on this maximum: take it over the candidates of all images, pass it
-    for each image, and log it. A maximum of 0 leaves C at 0.
-
-    Raises:
-        ValueError: a cost is negative, not finite, or above the given maximum.
-    """
-    largest = float(cost.max()) if cost.numel() else 0.0
-    bound = largest if maximum is None else maximum
-    if not 0 <= largest <= bound < float("inf") or (cost.numel() and float(cost.min()) < 0):
-        raise ValueError(f"cost: expected finite values in [0, {bound}]; clamp the prediction, or pass its maximum")
-    return (cost / bound if bound > 0 else torch.zeros_like(cost)), bound
-
-
 def product(information: Tensor, cost: Tensor) -> Tensor:
     """g = (1 − C)·I, eq. 4 of the paper and its best."""
     return (1 - cost) * information
@@ -277,8 +261,3 @@ def new_pixels(box: NDArray[np.integer[Any]], revealed: NDArray[np.integer[Any]]
     start = np.maximum(one[:, :2], others[:, :2])
     extent = np.minimum(one[:, :2] + one[:, 2:], others[:, :2] + others[:, 2:]) - start
     return union_area(one, image) - union_area(np.concatenate([start, extent], 1), image)
-
-
-def new_pixel_map(revealed: Tensor, size: Size, step: int = 1) -> Tensor:
-    """Pixels of every window that are not yet revealed: mask (H, W) bool -> (H', W') int32."""
-    return box_sums(~revealed[None], size, step)[0]

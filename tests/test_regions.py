@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from al_lightning import regions
-from al_lightning.regions import FUSIONS, box_sums, fill_budget, new_pixel_map, new_pixels, suppress, union_area
+from al_lightning.regions import FUSIONS, box_sums, fill_budget, new_pixels, suppress, union_area
 from al_lightning.uncertainty import entropy
 
 SHAPES = [
@@ -194,23 +194,6 @@ def test_fusions():
         assert FUSIONS[name](information, cost).tolist() == pytest.approx(values), name
 
 
-def test_cost_is_normalised_by_the_maximum_it_reports():
-    cost, maximum = regions.normalise_cost(torch.tensor([[1.0, 4.0], [2.0, 0.0]]))
-    assert (cost.tolist(), maximum) == ([[0.25, 1.0], [0.5, 0.0]], 4.0)
-    cost, maximum = regions.normalise_cost(torch.tensor([1.0, 4.0]), maximum=8.0)
-    assert (cost.tolist(), maximum) == ([0.125, 0.5], 8.0)
-    # Why it is logged: the better of two windows depends on it.
-    information, clicks = torch.tensor([0.5, 0.6]), torch.tensor([1.0, 4.0])
-    near, far = (FUSIONS["product"](information, regions.normalise_cost(clicks, m)[0]).argmax() for m in (4, 100))
-    assert (near, far) == (0, 1)
-    assert regions.normalise_cost(torch.zeros(3)) == (pytest.approx([0, 0, 0]), 0)
-    for bad in (-1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match="cost"):
-            regions.normalise_cost(torch.tensor([0.5, bad]))
-    with pytest.raises(ValueError, match=r"\[0, 1"):
-        regions.normalise_cost(torch.tensor([2.0]), maximum=1.0)
-
-
 def test_fill_budget():
     rng = np.random.default_rng(3)
     for _ in range(50):
@@ -243,13 +226,13 @@ def test_areas_of_overlapping_boxes_are_exact():
             assert new_pixels(box, boxes, image) == (raster([box], image) & ~covered).sum()
         for size, step in (((8, 9), 1), ((8, 9), 3), ((50, 9), 4)):
             expected = [[new_pixels((t, x, *size), boxes, image) for t, x in row] for row in windows(image, size, step)]
-            assert new_pixel_map(torch.from_numpy(covered), size, step).tolist() == expected
+            assert box_sums(~torch.from_numpy(covered)[None], size, step)[0].tolist() == expected
 
 
 def test_a_half_known_region_is_charged_for_its_new_half():
     revealed = np.array([[0, 0, 20, 10]])
     assert new_pixels([0, 5, 20, 10], revealed, (20, 40)) == 100
-    fresh = new_pixel_map(torch.from_numpy(raster(revealed, (20, 40))), (20, 10))
+    fresh = box_sums(~torch.from_numpy(raster(revealed, (20, 40)))[None], (20, 10))[0]
     assert fresh[0, :11].tolist() == list(range(0, 201, 20))
     values = torch.where(fresh * 2 >= 200, torch.arange(31.0, 0, -1), -math.inf)[None]
     picks = suppress(values, (20, 10), (20, 40))[0]

@@ -33,8 +33,8 @@ Boxes = Callable[[int], NDArray[np.int64]]
 class Cereals:
     """The regions of the highest g, the fusion of information I and predicted cost C, over the whole pool.
 
-    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`,
-    `regions.normalise_cost`). Windows are tried at every `step` pixels; in each image the best one is taken and all
+    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`).
+    Windows are tried at every `step` pixels; in each image the best one is taken and all
     that overlap it are dropped, until none is left; the survivors of all images compete until their new pixels are
     worth the budget. What is revealed already has no information and no cost, and a window must be half new.
 
