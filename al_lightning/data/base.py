@@ -61,9 +61,6 @@ class DenseDataset:
             if len(getattr(self, part)) == 0:
                 raise DataError(f"{self.name}: the {part} split is empty")
 
-    def image_file(self, row: int) -> Path:
-        return self.images[row]
-
     def target_file(self, row: int) -> Path:
         """The row's target file.
 
