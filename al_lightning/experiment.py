@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,13 +22,34 @@ from rich.console import Console
 from al_lightning import tracking
 from al_lightning.assemble import Setup, complete, prepare, stages_of
 from al_lightning.config import Config, ConfigError, difference, from_saved, plain, to_yaml
-from al_lightning.data import PoolDataModule
+from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.environment import environment
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop
 from al_lightning.pool import PSEUDO, LabelPool, random_stream
 from al_lightning.storage import RunFolder, write_atomic
-from al_lightning.types import StageRow
+from al_lightning.types import Query, StageRow
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the stages of a run share."""
+
+    setup: Setup
+    folder: RunFolder
+    loggers: list[Logger]
+    loop: ActiveLearningLoop
+    data: PoolDataModule
+
+    def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
+        """Make steps durable; returns `done` with them."""
+        if is_main():
+            self.folder.finish(stage, **steps)
+        return done | steps
+
+    def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
+        """A fresh Trainer that the loop watches."""
+        return self.setup.trainer(self.folder, self.loggers, stage, self.loop, *callbacks)
 
 
 class Patience(EarlyStopping):
@@ -118,13 +140,14 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
         augment=config.learner.augment,
         click_terms=config.budget.clicks,
     )
+    running = Running(setup, folder, loggers, loop, data)
     _say(console, f"{folder.path}: {_sizes(setup)}")
     loop.start(setup.initial)
     for stage in range(stages_of(config)):
         done = folder.progress(stage)
         loop.stage = data.stage = stage
         if "pool" not in done:
-            done = _stage(setup, folder, loggers, loop, data, stage, done)
+            done = _stage(running, stage, done)
         if is_main():
             folder.append_row(done["row"])
         pool.restore(done["pool"], folder.path)
@@ -133,51 +156,36 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
             break
 
 
-def _stage(
-    setup: Setup,
-    folder: RunFolder,
-    loggers: list[Logger],
-    loop: ActiveLearningLoop,
-    data: PoolDataModule,
-    stage: int,
-    done: dict[str, Any],
-) -> dict[str, Any]:
+def _stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
     """fit, test, score, select, commit; what `done` holds is not done again."""
-    config, dataset, pool = setup.config, setup.dataset, loop.pool
+    setup, data, pool = running.setup, running.data, running.loop.pool
+    config = setup.config
     labelled, fraction = pool.worth, pool.fraction
     members = []
     for member in range(config.learner.committee.members):
         step = "fit" if member == 0 else f"fit-{member}"
         if step not in done:
-            done = _finish(folder, stage, done, **{step: _fit(setup, folder, loggers, loop, data, stage, member)})
+            done = running.finish(stage, done, **{step: _fit(running, stage, member)})
         learner = setup.learner(stage, member)
-        _load(learner, folder.path / done[step]["checkpoint"])
+        _load(learner, running.folder.path / done[step]["checkpoint"])
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
-    trainer = setup.trainer(folder, loggers, stage, loop)
+    trainer = running.trainer(stage)
     if "test" not in done:
         begin = time.perf_counter()
         val = _strip(trainer.validate(trained, data, verbose=False)[0])
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
-        done = _finish(folder, stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
+        done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = data.effort.cost(pool)
     spent = config.budget.pixels is not None and (cost["pixels"] or 0) / setup.pool_pixels >= config.budget.pixels
     last = spent or stage + 1 == stages_of(config)
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:
-        query = loop.acquire(trainer, trained, data, ckpt_path=None)
-        seconds = dict(loop.seconds)
-        scores = [None if math.isnan(score) else score for score in query.score.tolist()]
-        selected = [
-            {"id": dataset.ids[row], "source": source, "score": score}
-            for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
-        ]
-        if query.boxes is not None:
-            height, width = dataset.size
-            for pick, box in zip(selected, query.boxes.tolist(), strict=True):
-                pick["box"] = box if any(box) else [0, 0, height, width]
-        selected += [{"id": dataset.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
+        query = running.loop.acquire(trainer, trained, data, ckpt_path=None)
+        seconds = dict(running.loop.seconds)
+        selected = _picks(query, setup.dataset)
+        selected += [{"id": pool.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
     fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
     row: StageRow = {
         "stage": stage,
@@ -189,24 +197,30 @@ def _stage(
         "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
         "selected": selected,
     }
-    done = _finish(folder, stage, done, row=row, pool=pool.state(folder.path), last=last)
-    tracking.log_stage(loggers, cast(Mapping[str, Any], row))
+    done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
+    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row))
     if is_main():
-        for file in folder.checkpoints(stage).rglob("last.ckpt"):
+        for file in running.folder.checkpoints(stage).rglob("last.ckpt"):
             file.unlink()
     return done
 
 
-def _fit(
-    setup: Setup,
-    folder: RunFolder,
-    loggers: list[Logger],
-    loop: ActiveLearningLoop,
-    data: PoolDataModule,
-    stage: int,
-    member: int,
-) -> dict[str, Any]:
+def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
+    """ "selected" of a row: id, source and score of each pick, and its box in runs that ask for regions."""
+    scores = [None if math.isnan(score) else score for score in query.score.tolist()]
+    picks: list[dict[str, Any]] = [
+        {"id": dataset.ids[row], "source": source, "score": score}
+        for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
+    ]
+    if query.boxes is not None:
+        for pick, box in zip(picks, query.boxes.tolist(), strict=True):
+            pick["box"] = box if any(box) else [0, 0, *dataset.size]
+    return picks
+
+
+def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     """Train one learner from its last finished epoch on; where its best weights are, and how long it took."""
+    setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
     config = setup.config
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
@@ -222,10 +236,10 @@ def _fit(
     place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
     best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    callbacks: list[pl.Callback] = [loop, best, last]
+    callbacks: list[pl.Callback] = [best, last]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
-    trainer = setup.trainer(folder, loggers, stage, *callbacks)
+    trainer = running.trainer(stage, *callbacks)
     unfinished = place / "last.ckpt"
     begin = time.perf_counter()
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
@@ -253,12 +267,6 @@ def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
     head = "".join(f"{titles[name]:>9}" for name in names)
     parts = "".join(f"{part + ' s':>9}" for part in ("fit", "test", "score", "select"))
     return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{parts}\n{line}"
-
-
-def _finish(folder: RunFolder, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
-    if is_main():
-        folder.finish(stage, **steps)
-    return done | steps
 
 
 def _strip(values: Mapping[str, float]) -> dict[str, float]:
