@@ -114,7 +114,8 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
         for line, row in enumerate(rows.tolist()):
             truth = answers[0][line][1]
             panels = [(cache.images(np.array([row]))[0].transpose(1, 2, 0), Path(dataset.ids[row]).name[-26:])]
-            panels += [(colours(truth, dataset, truth), "truth" if line == 0 else "")]
+            scale = f"{truth.min():.1f} to {truth.max():.1f} cm" if better < 0 else ""
+            panels += [(colours(truth, dataset, truth), f"truth\n{scale}" if line == 0 else scale)]
             for run, found in zip(runs, answers, strict=True):
                 value = score(*found[line])
                 text = f"IoU {100 * value:.0f} %" if better > 0 else f"RMSE {value:.2f} cm"

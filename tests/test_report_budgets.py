@@ -144,10 +144,23 @@ def test_shares_of_the_pixels_agree_with_a_loop_over_the_rows(tmp_path):
 
 def test_a_share_that_is_met_exactly_is_met(tmp_path):
     # At 30, 60 and 90 of 300 equal images.
-    change(fake(tmp_path, "exp", "core", 0, [0.5, 0.6, 0.7]), pool={"images": 300, "pixels": POOL, "clicks": None})
+    folder = fake(tmp_path, "exp", "core", 0, [0.5, 0.6, 0.7], **{"budget.pixels": 0.9})
+    change(folder, pool={"images": 300, "pixels": POOL, "clicks": None})
     head, rows, _ = share_rows(one(tmp_path))
     assert head == ["Strategy", "10 %", "30 %"]
     assert rows == [("core", ["50.0 (at 10.0 %)", "70.0 (at 30.0 %)"])]
+
+
+def test_of_equal_images_shares_of_the_pixels_say_nothing_new(tmp_path):
+    known = {"images": 300, "pixels": POOL, "clicks": None}
+    change(fake(tmp_path, "exp", "core", 0, [0.5, 0.6, 0.7]), pool=known)
+    assert share_rows(one(tmp_path)) is None
+
+    def larger(row):
+        row["cost"]["pixels"] = int(1.2 * row["cost"]["pixels"])
+
+    change(fake(tmp_path, "exp", "random", 0, [0.5, 0.6, 0.7]), larger, known)
+    assert share_rows(one(tmp_path)) is not None
 
 
 def test_no_shares_without_the_pool_or_before_the_first_is_reached(tmp_path):
@@ -159,16 +172,17 @@ def test_no_shares_without_the_pool_or_before_the_first_is_reached(tmp_path):
     small = fake(tmp_path / "small", "exp", "core", 0, [0.5, 0.6], step=10)
     change(small, pool={"images": 300, "pixels": POOL, "clicks": None})
     assert share_rows(one(tmp_path / "small")) is None
-    depth = fake(tmp_path / "depth", "exp", "core", 0, [0.5], task="depth")
+    stop = {"budget.pixels": 0.9}
+    depth = fake(tmp_path / "depth", "exp", "core", 0, [0.5], task="depth", **stop)
     change(depth, pool={"images": 300, "pixels": POOL, "clicks": None})
     _, rows, caption = share_rows(one(tmp_path / "depth"))
     assert (rows[0][1], caption.endswith("Lower is better.")) == (["0.500 (at 10.0 %)"], True)
     # A row with all labels tells the pool's pixels too, of `full` or at the end of a curve.
-    fake(tmp_path / "old", "exp", "full", 0, [0.8], step=300, planned=6)
+    fake(tmp_path / "old", "exp", "full", 0, [0.8], step=300, planned=6, **stop)
     head, rows, caption = share_rows(one(tmp_path / "old"))
     assert (head[1:], rows[0][1]) == (["10 %"], ["50.0 (at 10.0 %)"])
     assert caption.endswith("With all labels: 80.0.")
-    fake(tmp_path / "end", "exp", "core", 0, [0.5, 0.6], step=150)
+    fake(tmp_path / "end", "exp", "core", 0, [0.5, 0.6], step=150, **stop)
     assert share_rows(one(tmp_path / "end"))[0][1:] == ["10 %", "30 %", "50 %"]
 
 

@@ -86,10 +86,11 @@ def share_rows(group: Group) -> TextTable | None:
     """The primary metric at the first stage that has revealed each of `SHARES` of the pool's pixels.
 
     Each seed has a stage of its own, for images differ in size. Shares that no strategy has reached are left out;
-    None where all are, or where the pool's number of pixels is not known.
+    None where all are, where the pool's number of pixels is not known, or where images of one size make these shares
+    those of the main table.
     """
     metric, total = group.primary, group.total("pixels")
-    if total is None:
+    if total is None or _says_what_images_say(group, total):
         return None
     columns: dict[float, list[str]] = {}
     for share in SHARES:
@@ -109,6 +110,14 @@ def share_rows(group: Group) -> TextTable | None:
     if full := group.full_value(metric):
         caption += f" With all labels: {metric.text(target_of(full))}."
     return ["Strategy", *(f"{100 * share:.0f} %" for share in columns)], rows, caption
+
+
+def _says_what_images_say(group: Group, total: float) -> bool:
+    """Whether all images are of one size, so that shares of pixels are those of images, and no run stops by them."""
+    if any(run.pixel_budget is not None for run in group.runs):
+        return False
+    pairs = [(curve.values("cost.pixels") / total, curve.values("fraction")) for curve in group.curves]
+    return all(np.nanmax(np.abs(pixels - images), initial=0) < 1e-3 for pixels, images in pairs)
 
 
 def _at_share(curve: Curve, metric: Metric, share: float, total: float) -> str | None:
