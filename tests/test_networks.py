@@ -333,12 +333,19 @@ def test_drn_d_22_strides_and_dilations() -> None:
     assert [len(layers(s, nn.Conv2d)) for s in network.stages] == [1, 1, 5, 5, 5, 5, 1, 1]
 
 
-def test_drn_enlarges_bilinearly() -> None:
+def test_drn_enlarges_as_published_but_for_a_border_that_does_not_fade() -> None:
     network = DRND22(2, multiplier=1 / 16).eval()
     deepest = torch.randn(1, network.width, 5, 6)
-    expected = F.interpolate(network.score(deepest), scale_factor=8, mode="bilinear", align_corners=False)
+    scores = network.score(deepest)
+    kernel = bilinear_kernel(8).expand(2, 1, -1, -1)
+    published = F.conv_transpose2d(scores, kernel, stride=8, padding=4, groups=2)
+    found = network.decode([deepest])
     inside = (..., slice(4, -4), slice(4, -4))
-    torch.testing.assert_close(network.decode([deepest])[inside], expected[inside])
+    torch.testing.assert_close(found[inside], published[inside])
+    assert torch.equal(found > 0, published > 0)
+    nn.init.zeros_(network.score.weight)
+    nn.init.ones_(network.score.bias)
+    assert torch.equal(network.decode([deepest]), torch.ones(1, 2, 40, 48))
     assert bilinear_kernel(8).sum().item() == pytest.approx(64)  # each input pixel covers 8 x 8
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from al_lightning.networks import check_size, repeat
-from al_lightning.networks.blocks import bilinear_kernel, conv_relu, scaled
+from al_lightning.networks.blocks import conv_relu, scaled
 
 CHANNELS = (16, 32, 64, 128, 256, 512, 512, 512)
 STRIDES = (1, 2, 2, 2, 1, 1, 1, 1)
@@ -45,8 +45,9 @@ class ResidualBlock(nn.Module):
 class DRND22(nn.Module):
     """A 7x7 convolution and eight stages, at 1/8 of the size from the fourth on; 1x1 scores, enlarged x8.
 
-    The enlargement is the published one: a fixed bilinear transposed convolution, kernel 16, stride 8,
-    padding 4.
+    The enlargement is bilinear and fixed. The published one, a transposed convolution (kernel 16, stride 8, padding 4),
+    is the same but for the outer 4 pixels, where it fades to half: a factor that no class map shows, but depth and
+    uncertainty do, so edges are repeated here instead.
     Convolutions start from N(0, 2/(k²·channels_out)).
 
     Args:
@@ -83,8 +84,6 @@ class DRND22(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(cast(Tensor, self.score.bias))
-        kernel = bilinear_kernel(self.multiple).expand(channels_out, 1, -1, -1).contiguous()
-        self.register_buffer("kernel", kernel, persistent=False)
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> the last map of each scale: 1 (16 channels), 1/2 (32), 1/4 (64), 1/8 (512).
@@ -104,8 +103,7 @@ class DRND22(nn.Module):
     def decode(self, maps: list[Tensor]) -> Tensor:
         """Maps, of which the deepest is read -> (B, K, H, W) logits."""
         scores: Tensor = self.score(self.dropout(maps[-1]))
-        kernel = cast(Tensor, self.kernel).to(scores.dtype)
-        return F.conv_transpose2d(scores, kernel, stride=8, padding=4, groups=scores.shape[1])
+        return F.interpolate(scores, scale_factor=self.multiple, mode="bilinear", align_corners=False)
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
         """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
