@@ -240,12 +240,14 @@ def _check(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from al_lightning.bench import BENCHES as DISTANCES
     from al_lightning.bench_passes import bench_passes
+    from al_lightning.bench_regions import bench_regions
     from al_lightning.bench_strategies import bench_strategies
     from al_lightning.config import nearest
 
     benches: dict[str, Callable[[], object]] = {
         **DISTANCES,
         "mc-dropout": bench_passes,
+        "regions": bench_regions,
         "strategies": bench_strategies,
     }
 

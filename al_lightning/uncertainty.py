@@ -11,10 +11,6 @@ from torch import Tensor
 from al_lightning.types import Passes
 
 
-def _log(p: Tensor) -> Tensor:
-    return p.clamp(1e-12, 1).log()
-
-
 def least_confidence(p: Tensor) -> Tensor:
     """1 − max_c p_c."""
     return 1 - p.amax(1)
@@ -31,11 +27,13 @@ def bvsb(p: Tensor) -> Tensor:
     return 1 + margin(p)
 
 
+@torch.no_grad()
 def entropy(p: Tensor) -> Tensor:
-    """H(p) = −Σ_c p_c ln p_c, in nats."""
-    total = torch.zeros_like(p[:, 0])
-    for c in range(p.shape[1]):  # class by class: no copy of p, and seven times as fast on 19 classes
-        total.addcmul_(p[:, c], _log(p[:, c]), value=-1)
+    """H(p) = −Σ_c p_c ln p_c, in nats, without a gradient."""
+    # Class by class through one scratch map: a copy of p would have to be paged in, which costs more than the sums.
+    total, log = torch.zeros_like(p[:, 0]), torch.empty_like(p[:, 0])
+    for one in p.unbind(1):
+        total.addcmul_(one, torch.clamp(one, 1e-12, 1, out=log).log_(), value=-1)
     return total
 
 

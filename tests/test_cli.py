@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from al_lightning import bench_regions
 from al_lightning.cli import main
+from al_lightning.regions import box_sums, suppress
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -131,6 +134,15 @@ def test_check_audits_and_exits_1_when_test_leaks(tiny, write_config, tmp_path, 
     assert "test" in (out / "audit.json").read_text()
     capsys.readouterr()
     assert main(["check", path, "dataset.options.root=/nowhere"]) == 2
+
+
+def test_the_rival_of_the_regions_takes_the_same_number_of_windows(capsys):
+    torch.manual_seed(0)
+    values = torch.rand(40, 60)
+    mine = suppress(box_sums(values[None], (8, 8)), (8, 8), (40, 60))[0]
+    assert bench_regions.rival(values, 8) == len(mine)
+    bench_regions.bench_regions((64, 64), 8, 3, repeats=1)
+    assert "suppression" in capsys.readouterr().out
 
 
 def test_unknown_measurement_is_named(capsys):

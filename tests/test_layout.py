@@ -11,7 +11,7 @@ PACKAGE = Path(al_lightning.__file__).parent
 LEVELS = [
     {"__main__"},
     {"cli"},
-    {"bench", "bench_passes", "bench_strategies", "predictions"},
+    {"bench", "bench_passes", "bench_regions", "bench_strategies", "predictions"},
     {"experiment"},
     {"environment"},
     {"assemble"},

@@ -39,6 +39,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "fcn8s": lambda k: FCN8s(k, multiplier=1 / 16),
     "fcn8s-norm": lambda k: FCN8s(k, multiplier=1 / 16, norm=True),
     "segnet": lambda k: SegNet(k, multiplier=1 / 8, dropout=0.5),
+    "segnet-3": lambda k: SegNet(k, multiplier=3 / 64, dropout=0.5),  # as many channels as the image
     "drn": lambda k: DRND22(k, multiplier=1 / 8, dropout=0.5),
     "pix2pix": lambda k: Pix2PixGenerator(k, levels=5, multiplier=1 / 8),
     "smp": lambda k: SmpNetwork("Unet", "mobilenet_v2", None, k, dropout=0.5),

@@ -34,14 +34,13 @@ class SegNet(nn.Module):
         self.dropout_in_encoder = False
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         before = 3
-        for stage in widths:
+        for number, stage in enumerate(widths):
             inputs = [before, *stage[:-1]]
             self.down.append(nn.Sequential(*(conv_relu(a, b) for a, b in zip(inputs, stage, strict=True))))
             # The mirrored stage runs the same pairs backwards; its last convolution yields the width below.
             pairs = list(zip(stage[::-1], inputs[::-1], strict=True))
-            last = before == 3
-            convolutions: list[nn.Module] = [conv_relu(a, b) for a, b in (pairs[:-1] if last else pairs)]
-            if last:
+            convolutions: list[nn.Module] = [conv_relu(a, b) for a, b in (pairs if number else pairs[:-1])]
+            if number == 0:
                 convolutions.append(nn.Conv2d(pairs[-1][0], channels_out, 3, padding=1))
             self.up.insert(0, nn.Sequential(*convolutions))
             before = stage[-1]
