@@ -350,6 +350,12 @@ def test_drn_enlarges_as_published_but_for_a_border_that_does_not_fade() -> None
     assert bilinear_kernel(8).sum().item() == pytest.approx(64)  # each input pixel covers 8 x 8
 
 
+def test_drn_starts_with_logits_of_the_order_of_one() -> None:
+    for channels in (1, 19):
+        network = DRND22(channels, multiplier=1 / 4)
+        assert 0.1 < network(torch.randn(4, 3, 64, 64)).std() < 5
+
+
 def test_drn_initialisation() -> None:
     convolution = layers(DRND22(2, multiplier=1 / 4).stages[6], nn.Conv2d)[0]
     assert convolution.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 128)), rel=0.02)

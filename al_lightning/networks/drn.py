@@ -48,7 +48,8 @@ class DRND22(nn.Module):
     The enlargement is bilinear and fixed. The published one, a transposed convolution (kernel 16, stride 8, padding 4),
     is the same but for the outer 4 pixels, where it fades to half: a factor that no class map shows, but depth and
     uncertainty do, so edges are repeated here instead.
-    Convolutions start from N(0, 2/(k²·channels_out)).
+    Convolutions start from N(0, 2/(k²·channels_out)), the scores from N(0, 2/channels_in): by the published rule, made
+    for 19 classes, the logits of one channel would start at some tens.
 
     Args:
         channels_out: K, output channels.
@@ -83,6 +84,7 @@ class DRND22(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(self.score.weight, nonlinearity="relu")
         nn.init.zeros_(cast(Tensor, self.score.bias))
 
     def encode(self, image: Tensor) -> list[Tensor]:
