@@ -94,7 +94,10 @@ class Passes:
         self.count += 1
         for name, value in fresh.items():
             old = getattr(self, name)
-            setattr(self, name, value.clone() if old is None else old + (value - old) / self.count)
+            if old is None:
+                setattr(self, name, value.clone())
+            else:
+                old.lerp_(value, 1 / self.count)  # in place: maps of large images are slow to allocate
 
 
 @dataclass
