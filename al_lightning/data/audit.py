@@ -71,23 +71,26 @@ class Audit:
         return cls(findings=tuple(Finding(**one) for one in found), **values)
 
     def print_table(self, console: Console, examples: int = 3) -> None:
-        """One row for each severity, kind and place, with a few examples; then overlap, sizes and the verdict."""
+        """One row for each severity, kind and place, a few examples of each; then overlap, sizes and the verdict."""
         groups: dict[tuple[str, str, str], list[Finding]] = {}
         for finding in self.findings:
             place = " and ".join(dict.fromkeys(finding.splits))
             kind = f"{finding.kind}, same name" if finding.same_name and finding.kind != "same name" else finding.kind
             groups.setdefault((finding.severity, kind, place), []).append(finding)
         table = Table(title=f"{self.dataset} ({self.protocol}): {len(self.findings)} findings", title_justify="left")
-        for column in ("severity", "finding", "where", "number", "such as"):
+        for column in ("severity", "finding", "where", "number"):
             table.add_column(column, justify="right" if column == "number" else "left", overflow="fold")
         colours = {"error": "red", "warning": "yellow", "info": "dim"}
         for (severity, kind, place), found in groups.items():
-            shown = [f"{' = '.join(f.ids)}: {f.detail}" for f in found[:examples]]
-            if len(found) > examples:
-                shown.append(f"and {len(found) - examples} more")
-            colour = colours[severity]
-            table.add_row(f"[{colour}]{severity}[/]", kind, place, str(len(found)), escape("\n".join(shown)))
+            table.add_row(f"[{colours[severity]}]{severity}[/]", kind, place, str(len(found)))
         console.print(table if groups else f"{self.dataset} ({self.protocol}): nothing found")
+        for (severity, kind, place), found in groups.items():
+            console.print(f"[{colours[severity]}]{kind}, {place}:[/]", highlight=False)
+            for one in found[:examples]:
+                text = escape(f"  {' = '.join(one.ids)}: {one.detail}")
+                console.print(text, highlight=False, soft_wrap=True)
+            if len(found) > examples:
+                console.print(f"  and {len(found) - examples} more", highlight=False)
         for split, by in self.overlap.items():
             ways = ", ".join(f"{by[way]} by {way}" for way in ("name", "file", "pixels", "picture"))
             console.print(f"{by['same']} of {self.splits['test']} test images are in {split}: {ways}", highlight=False)
