@@ -61,7 +61,8 @@ class Trained:
             members.append(learner)
         trained: Learner | Committee = members[0] if len(members) == 1 else Committee(members)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        title = f"{section.name}, {config.strategy.name}\nseed {config.seed}, {last['labelled']} labels"
+        name = section.options.get("architecture", section.name)
+        title = f"{name}, {config.strategy.name}\nseed {config.seed}, {last['labelled']} labels"
         return cls(title, config, trained.to(device).eval())
 
     def predict(self, cache: Cache, rows: Rows) -> Iterator[NDArray[Any]]:
