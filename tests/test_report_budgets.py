@@ -216,6 +216,25 @@ def test_a_run_is_complete_at_its_rows_its_pool_or_its_pixels(tmp_path, strategy
     assert ("until 30 % of the pool's pixels are labelled" in words) == (pixels == 0.3 and rows > 0)
 
 
+def test_how_a_stage_trains_is_said(tmp_path):
+    config = {
+        "trainer.max_epochs": -1,
+        "trainer.max_steps": 2000,
+        "learner.patience": 10,
+        "learner.committee.members": 4,
+        "learner.committee.bootstrap": True,
+        "learner.augment": "flips",
+    }
+    folder = fake(tmp_path / "runs", "exp", "core", 0, [0.5], **config)
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["cost"] = {"clicks": "contours", "terms": "sum", "pool": None}
+    (folder / "environment.json").write_text(json.dumps(environment))
+    words = report(find_runs([tmp_path / "runs"]), tmp_path).words
+    assert "2000 steps, less after 10 epochs" in words
+    assert "4 learners on bootstraps, with random flips" in words
+    assert "and its components" in words
+
+
 def test_all_labels_alone_is_one_finished_stage(tmp_path):
     fake(tmp_path / "runs", "exp", "full", 0, [0.8], step=300, planned=6)
     words = report(find_runs([tmp_path / "runs"]), tmp_path).words

@@ -79,12 +79,13 @@ def settings(group: Group) -> str:
             ),
         ),
         ("Image size", str(lookup(environment, "dataset.size") or values("dataset.options.size"))),
-        ("Epochs a stage", values("trainer.max_epochs")),
+        ("A stage trains", ", or ".join(dict.fromkeys(_training(run) for curve in group.curves for run in curve.runs))),
         ("Budget", _budget(group)),
         ("Strategies", "; ".join(strategies)),
     ]
     if kind := lookup(environment, "cost.clicks"):
-        pairs.append(("Clicks", CLICKS.get(kind, kind)))
+        more = "; and the class changes along each region's border, and its components"
+        pairs.append(("Clicks", CLICKS.get(kind, kind) + (more if lookup(environment, "cost.terms") == "sum" else "")))
     if evaluated := lookup(environment, "dataset.evaluate_at"):
         pairs.append(("Evaluated at", f"{evaluated} size of the images"))
     if any(lookup(run.config, "dataset.options.part") for curve in group.curves for run in curve.runs):
@@ -92,6 +93,24 @@ def settings(group: Group) -> str:
     if group.full:
         pairs.append(("All labels", ", ".join(run.name for run in group.full)))
     return definitions(pairs)
+
+
+def _training(run: Run) -> str:
+    """`100 epochs`, `2000 steps, 4 learners on bootstraps`, ..."""
+    most = {name: lookup(run.config, f"trainer.max_{name}") for name in ("epochs", "steps")}
+    parts = [f"{number} {name}" for name, number in most.items() if isinstance(number, int) and number > 0]
+    if time := lookup(run.config, "trainer.max_time"):
+        parts.append(str(time))
+    said = " or ".join(parts) or "not recorded"
+    if patience := lookup(run.config, "learner.patience"):
+        said += f", less after {patience} epochs without a better validation result"
+    if (members := lookup(run.config, "learner.committee.members") or 1) > 1:
+        said += f", {members} learners" + (
+            " on bootstraps" if lookup(run.config, "learner.committee.bootstrap") else ""
+        )
+    if lookup(run.config, "learner.augment") == "flips":
+        said += ", with random flips"
+    return said
 
 
 def _budget(group: Group) -> str:
