@@ -8,7 +8,7 @@
     object Hausdorff  the same with the Hausdorff distance in pixels of the maps; an object that overlaps none takes
                 the smallest of its distances to the image's objects
 
-Sums run over all images of a test part (GlaS: A and B apart, one metric each); `_image` scores are those of each image
+Sums run over all images of a test part (GlaS: A and B together and apart); `_image` scores are those of each image
 alone, averaged. Both sides empty: 1, 1, 0. One empty: 0, 0, and the diagonal of the image in place of an infinite
 distance; `object_hausdorff_undefined` counts these images.
 """
@@ -16,7 +16,7 @@ distance; `object_hausdorff_undefined` counts these images.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -169,8 +169,12 @@ def glas_scores(predictions: Iterable[Map], truths: Iterable[Map], minimum_area:
 class ObjectMetrics(Metric):
     """`glas_scores` over batches. All states are sums, so ranks may see different numbers of images, also none.
 
+    `compute` returns the scores of all images, and of each part that has images the same with its name behind:
+    object_f1_A, object_dice_A, ...
+
     Args:
         minimum_area: predicted objects of fewer pixels are dropped.
+        parts: names of parts of the set that are also scored apart.
     """
 
     full_state_update = False
@@ -178,25 +182,38 @@ class ObjectMetrics(Metric):
     image_scores: Tensor
     images: Tensor
 
-    def __init__(self, minimum_area: int = 0) -> None:
+    def __init__(self, minimum_area: int = 0, parts: Sequence[str] = ()) -> None:
         super().__init__()
-        self.minimum_area = minimum_area
-        for name, size in (("sums", (len(ObjectSums._fields),)), ("image_scores", (3,)), ("images", ())):
+        self.minimum_area, self.parts = minimum_area, tuple(parts)
+        n = len(self.parts) or 1
+        for name, size in (("sums", (n, len(ObjectSums._fields))), ("image_scores", (n, 3)), ("images", (n,))):
             self.add_state(name, torch.zeros(size, dtype=torch.float32), dist_reduce_fx="sum")
 
-    def update(self, prediction: Iterable[Tensor], truth: Iterable[Tensor]) -> None:
-        """B maps (H, W) of each, a list where sizes differ: bool masks, probabilities or ids, and true object ids."""
-        for guess, ids in zip(prediction, truth, strict=True):
+    def update(self, prediction: Iterable[Tensor], truth: Iterable[Tensor], parts: Iterable[str] = ()) -> None:
+        """B maps (H, W) of each, a list where sizes differ: bool masks, probabilities or ids, and true object ids.
+
+        Args:
+            parts: B names of parts, where the metric has some.
+        """
+        predictions = list(prediction)
+        rows = [self.parts.index(name) for name in parts] if self.parts else [0] * len(predictions)
+        for guess, ids, row in zip(predictions, truth, rows, strict=True):
             # float32 on the host: numpy has no bfloat16, which probabilities may be
             guess = guess.float() if guess.is_floating_point() else guess
             sums = object_sums(guess.cpu().numpy(), ids.cpu().numpy(), self.minimum_area)
-            self.sums += self.sums.new_tensor(sums)
-            self.image_scores += self.image_scores.new_tensor(object_scores(sums))
-            self.images += 1
+            self.sums[row] += self.sums.new_tensor(sums)
+            self.image_scores[row] += self.image_scores.new_tensor(object_scores(sums))
+            self.images[row] += 1
 
     def compute(self) -> dict[str, Tensor]:
         total, images = (state.cpu().numpy().astype(np.float64) for state in (self.sums, self.image_scores))
-        return {name: torch.tensor(value) for name, value in _report(total, images, int(self.images)).items()}
+        counts = self.images.cpu().numpy().astype(int)
+        values = _report(total.sum(0), images.sum(0), int(counts.sum()))
+        for row, part in enumerate(self.parts):
+            if counts[row]:
+                apart = _report(total[row], images[row], int(counts[row]))
+                values |= {f"{name}_{part}": value for name, value in apart.items()}
+        return {name: torch.tensor(value) for name, value in values.items()}
 
 
 def _report(total: Floats, images: Floats, count: int) -> dict[str, float]:

@@ -249,7 +249,7 @@ def test_checkpoints_hold_weights_alone(kind):
 
 def test_metrics_follow_to_the_device():
     evaluation = built("committee", GLANDS).to("meta").evaluation
-    metrics = (*evaluation.metrics.values(), *evaluation.objects.values())
+    metrics = (*evaluation.metrics.values(), evaluation.objects)
     assert {state.device.type for metric in metrics for state in metric.metric_state.values()} == {"meta"}
 
 

@@ -26,9 +26,7 @@ class Evaluation(nn.Module):
         super().__init__()
         self.task = task
         self.metrics = nn.ModuleDict({"val": metrics_for(task), "test": metrics_for(task)})
-        # The whole test set under "", and its parts.
-        names = ["", *task.parts] if task.objects else []
-        self.objects = nn.ModuleDict({f"objects{name}": ObjectMetrics() for name in names})
+        self.objects = ObjectMetrics(parts=task.parts) if task.objects else None
 
     @property
     def monitor(self) -> tuple[str, str]:
@@ -47,21 +45,17 @@ class Evaluation(nn.Module):
         for i, (one, target) in enumerate(zip(output, batch["native"], strict=True)):
             resized = F.interpolate(one[None].float(), target.shape[-2:], mode="bilinear", align_corners=False)
             self._compare(part, resized, target[None])
-            if part == "test" and self.task.objects and "objects" in batch:
-                for name in ("", *(batch["parts"][i : i + 1] if self.task.parts else ())):
-                    self._objects(name).update([classes(resized)[0] > 0], [batch["objects"][i]])
+            if part == "test" and self.objects is not None and "objects" in batch:
+                self.objects.update([classes(resized)[0] > 0], [batch["objects"][i]], batch.get("parts", [])[i : i + 1])
 
     def results(self, part: Part) -> dict[str, Tensor]:
         """{"val/miou": scalar, ...} of all that was counted on all ranks since the last call, and forget it."""
         metric = self._metric(part)
         values = {f"{part}/{name}": value for name, value in metric.compute().items()}
         metric.reset()
-        if part == "test" and self.task.objects:
-            for apart in ("", *self.task.parts):
-                found = self._objects(apart)
-                end = f"_{apart}" if apart else ""
-                values |= {f"test/{name}{end}": value for name, value in found.compute().items()}
-                found.reset()
+        if part == "test" and self.objects is not None:
+            values |= {f"test/{name}": value for name, value in self.objects.compute().items()}
+            self.objects.reset()
         return values
 
     def _compare(self, part: Part, output: Tensor, target: Tensor) -> None:
@@ -71,9 +65,6 @@ class Evaluation(nn.Module):
             metric.update(output.float() * self.task.maximum, shaped)
         else:
             metric.update(classes(output), target)
-
-    def _objects(self, part: str) -> ObjectMetrics:
-        return cast(ObjectMetrics, self.objects[f"objects{part}"])
 
     def _metric(self, part: Part) -> SegmentationMetrics | DepthMetrics:
         return cast(SegmentationMetrics | DepthMetrics, self.metrics[part])
