@@ -18,7 +18,7 @@ from test_report_figures import svg_points
 
 from al_lightning.report import find_runs, print_table, write_report
 from al_lightning.report.budgets import budget_rows
-from al_lightning.report.compare import common_range, differing, groups
+from al_lightning.report.compare import common_range, differing, extra_axes, groups
 from al_lightning.report.curves import BASELINE, COLOURS
 from al_lightning.report.runs import read_rows
 
@@ -335,6 +335,7 @@ def test_regions_are_judged_by_clicks_and_by_pixels_and_drawn_on_their_images(tm
     (group,) = groups(found)
     head, rows, _ = budget_rows(group)
     assert head[3:5] == ["Clicks for 95 %", "Pixels for 95 %"]
+    assert extra_axes(group) == ["cost.pixels", "cost.clicks"]
     # 0.76 lies at .6 of the way from 10,000 to 20,000 clicks of 50,000, and from 60 to 90 of 300 images' pixels.
     assert rows[0][1][2:4] == ["32.0 % of the pool", "26.0 % of the pool"]
     assert rows[1][1][2:4] == [f"{100 * (9000 + 4000 * 11 / 12) / 50000:.1f} % of the pool", "29.2 % of the pool"]

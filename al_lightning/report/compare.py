@@ -102,6 +102,11 @@ class Group:
         return sorted({int(count) for curve in self.curves for count in curve.counts})
 
     @property
+    def regions(self) -> bool:
+        """Whether a run has asked for regions."""
+        return any("box" in pick for run in self.runs for row in run.rows for pick in row.get("selected") or [])
+
+    @property
     def seeds(self) -> list[int]:
         return sorted({run.seed for curve in self.curves for run in curve.runs})
 
@@ -248,7 +253,8 @@ def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 def extra_axes(group: Group) -> list[str]:
     """Budgets beside the number of images that tell the curves apart: at one number of labelled images the
-    means of two curves differ by more than a per cent."""
+    means of two curves differ by more than a per cent. Where regions were asked for, clicks and pixels both are:
+    a reader should see how the two disagree."""
     found = []
     for axis in AXES:
         means = np.stack([summarise(values).mean for values in group.table(axis).values()])
@@ -257,7 +263,8 @@ def extra_axes(group: Group) -> list[str]:
             if len(known) > 1 and np.ptp(known) > 0.01 * known.max():
                 found.append(axis)
                 break
-    return found
+    both = {"cost.pixels", "cost.clicks"} if group.regions else set()
+    return [axis for axis in AXES if axis in found or axis in both]
 
 
 def common_range(curves: Sequence[Curve], key: str = "labelled") -> tuple[float, float] | None:

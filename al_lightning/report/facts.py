@@ -50,7 +50,7 @@ def notes(group: Group) -> list[str]:
     for key, values in differing(group).items():
         split = "; ".join(f"{value} ({', '.join(labels)})" for value, labels in values.items())
         lines.append(f"Beside the strategy, {key} differs: {split}.")
-    if any("box" in pick for run in group.runs for row in run.rows for pick in row.get("selected") or []):
+    if group.regions:
         lines.append("Regions count by their pixels: a number of labelled images is as many images' worth of pixels.")
     bare = [run.name for run in group.runs if not run.config]
     if bare:
