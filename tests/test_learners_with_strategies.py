@@ -1,0 +1,72 @@
+"""Any learner with any strategy whose needs it provides: each measures what the strategy asks of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from al_lightning.learners import LEARNERS, Committee
+from al_lightning.loop import check_needs
+from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain
+from al_lightning.strategies.mixture import asks_for_regions
+from al_lightning.types import Batch, Strategy, Task
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "unet": {"widths": [4, 8], "dropout": 0.5},
+    "suggestive-fcn": {"multiplier": 1 / 32, "dropout": 0.5},
+    "fcn8s": {"multiplier": 1 / 32},
+    "segnet": {"multiplier": 1 / 32, "dropout": 0.5},
+    "drn-d-22": {"multiplier": 1 / 16, "dropout": 0.5},
+    "pix2pix": {"multiplier": 1 / 32},
+    "deeplabv3plus": {"encoder": "mobilenet_v2", "dropout": 0.5},
+    "smp": {"architecture": "FPN", "encoder": "mobilenet_v2", "dropout": 0.5},
+}
+TASKS = {"binary": Task(), "classes": Task("segmentation", ("a", "b", "c")), "depth": Task("depth", ())}
+SIZE = 64
+
+
+def strategies() -> dict[str, Strategy]:
+    built = {}
+    for name, make in STRATEGIES.items():
+        required = {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()} if name == "mixture" else {}
+        strategy = make(**required)
+        if not asks_for_regions(strategy):  # these measure after `prepare`, see test_cereals
+            built[name] = strategy
+    return built
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_strategy_that_a_learner_provides_for_can_measure_it(name, task):
+    if (name, task) == ("pix2pix", "classes"):
+        pytest.skip("pix2pix has one output channel")
+    torch.manual_seed(0)
+
+    def one(passes: int) -> Any:
+        return LEARNERS[name](TASKS[task], (SIZE, SIZE), mc_passes=passes, **OPTIONS[name])
+
+    batch: Batch = {"rows": torch.arange(2), "image": torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8)}
+    able: dict[str, set[str]] = {}
+    for kind, learner in {"one": one(1), "passes": one(3), "members": Committee([one(1), one(1)])}.items():
+        with torch.no_grad():
+            prediction = learner.eval().predict_step(batch, 0)
+        able[kind] = set()
+        for label, strategy in strategies().items():
+            try:
+                check_needs(strategy, learner)
+            except ValueError:
+                continue
+            able[kind].add(label)
+            for key, value in strategy.measure(prediction).items():
+                assert len(value) == 2, (kind, label, key)
+                assert torch.isfinite(value.float()).all(), (kind, label, key)
+    if task == "depth":
+        assert able["one"] >= {"random", "ta-coreset", "pca-coreset", "vaal"}
+        assert able["passes"] - able["one"] >= {"mc-deviation"}
+        assert "bvsb" not in able["one"] | able["passes"] | able["members"]
+    else:
+        assert able["one"] >= {"bvsb", "entropy", "ta-coreset", "unc-ta-coreset", "uncertainty-clustering", "ceal"}
+        assert able["passes"] - able["one"] >= {"bald", "mc-variance", "ceal-melanoma"}
+        assert able["members"] - able["one"] >= {"suggestive", "asa", "vote-entropy"}
