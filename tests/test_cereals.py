@@ -497,6 +497,19 @@ def test_a_mixture_spends_one_part_on_images_and_the_other_on_regions(regions_fi
     assert 2 * image <= sum(int(pool.revealed(row).sum()) for row in ROWS) < 2 * image + 64
 
 
+def test_a_mixture_spends_what_is_known_of_its_images_on_more_regions():
+    pool = new_pool()
+    ask(pool, 8, (0, 0, 16, 48))  # half of the image that is the most uncertain
+    maps = {int(row): np.full(SIZE, 0.5 if row == 8 else 0.1) for row in ROWS}
+    strategy = STRATEGIES["mixture"](Uncertain("bvsb"), RegionRandom(8), gamma=0.5)
+    query = acquire(strategy, pool, maps, budget=2)
+    assert (query.rows[0], query.boxes[0].any()) == (8, False)
+    pool.commit(query, 2)
+    image = SIZE[0] * SIZE[1]
+    # The half counts against this budget, as the surplus of any stage does, but once.
+    assert 2 * image <= sum(int(pool.revealed(row).sum()) for row in ROWS) < 2 * image + 64
+
+
 def test_a_mixture_of_two_that_ask_for_regions_is_refused():
     with pytest.raises(ValueError, match="both parts ask for regions"):
         STRATEGIES["mixture"](Cereals(), RegionRandom())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import floor
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
+from al_lightning.regions import union_area
 from al_lightning.types import Candidates, Prediction, Query, Strategy, Survey
 
 
@@ -53,8 +54,8 @@ class Mixture:
 class RegionMixture:
     """Whole images by one strategy and regions by another: ⌊γB⌋ of the budget by `uncertain`, the rest by `diverse`.
 
-    The images are picked first, and regions are taken from what they leave. An image of which some regions are known
-    already counts as a whole one.
+    The images are picked first, and regions are taken from what they leave. Where regions of such an image are known
+    already, other regions are asked for instead of these pixels.
     """
 
     uncertain: Strategy
@@ -88,8 +89,17 @@ class RegionMixture:
         chosen = Query.of(np.empty(0, dtype=np.int64), "")
         for strategy, number in sorted(parts, key=lambda part: asks_for_regions(part[0])):
             if number > 0:
-                chosen += strategy.select(candidates.also_labelled(chosen.rows), number, rng)
+                ready = _repaid(strategy, chosen) if asks_for_regions(strategy) else strategy
+                chosen += ready.select(candidates.also_labelled(chosen.rows), number, rng)
         return chosen
+
+
+def _repaid(strategy: Any, images: Query) -> Strategy:
+    """A prepared strategy of regions with the pixels to spend that are known of `images` already."""
+    survey: Survey = strategy.survey
+    known = sum(union_area(survey.boxes(row), survey.size) for row in images.rows.tolist())
+    ready: Strategy = replace(strategy, survey=replace(survey, surplus=survey.surplus - known))
+    return ready
 
 
 def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = 0.5) -> Strategy:
