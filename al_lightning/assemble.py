@@ -14,13 +14,14 @@ from pytorch_lightning.loggers import Logger
 
 from al_lightning.config import Config, ConfigError, nearest, plain, validate
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data.effort import Effort
 from al_lightning.learners import LEARNERS, Committee, Learner
 from al_lightning.loop import check_needs
 from al_lightning.options import build, options_of
 from al_lightning.oracles import ORACLES, Oracle
 from al_lightning.pool import torch_seed
 from al_lightning.storage import RunFolder
-from al_lightning.strategies import STRATEGIES, Full
+from al_lightning.strategies import STRATEGIES, Full, asks_for_regions
 from al_lightning.types import Strategy
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
@@ -37,6 +38,7 @@ class Setup:
     cache: Cache
     strategy: Strategy
     oracle: Oracle
+    effort: Effort
 
     @property
     def initial(self) -> int:
@@ -111,12 +113,12 @@ def prepare(config: Config) -> Setup:
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
     provided = {"target_file": dataset.target_file}
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
-    if getattr(strategy, "regions", False) and dataset.task.kind == "depth":
+    if asks_for_regions(strategy) and dataset.task.kind == "depth":
         raise ConfigError(
             f"strategy.name={config.strategy.name}: asks for regions, which a depth task such as {dataset.name} cannot "
             "learn from; take a strategy of whole images"
         )
-    setup = Setup(config, dataset, cast(Any, None), strategy, oracle)
+    setup = Setup(config, dataset, cast(Any, None), strategy, oracle, cast(Any, None))
     try:
         learner: pl.LightningModule = setup.learner(0)
         if config.learner.committee.members > 1:
@@ -126,7 +128,8 @@ def prepare(config: Config) -> Setup:
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Setup(config, dataset, Cache(dataset, config.loader.cache), strategy, oracle)
+    cache = Cache(dataset, config.loader.cache)
+    return Setup(config, dataset, cache, strategy, oracle, Effort(cache, budget.clicks))
 
 
 def stages_of(config: Config) -> int:

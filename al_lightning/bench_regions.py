@@ -35,9 +35,7 @@ def rival(values: Tensor, window: int) -> int:
         taken += 1
 
 
-def bench_regions(
-    size: Size = (1024, 2048), window: int = 128, classes: int = 19, repeats: int = 5, slow: bool = True
-) -> None:
+def bench_regions(size: Size = (1024, 2048), window: int = 128, classes: int = 19, repeats: int = 5) -> None:
     """Median seconds of each step from the probabilities of one image to its surviving windows, at every pixel."""
     torch.manual_seed(0)
     coarse = 3 * torch.randn(1, classes, size[0] // 16, size[1] // 16)
@@ -49,13 +47,12 @@ def bench_regions(
         "sums of all windows": lambda: box_sums(pixels, (window, window)),
         "suppression": lambda: suppress(gain, (window, window), size),
         "all of it": lambda: suppress(information(entropy(p), (window, window), classes), (window, window), size),
+        "average pooling and argmax (sums and suppression)": lambda: rival(pixels[0], window),
     }
-    if slow:
-        steps["average pooling and argmax (sums and suppression)"] = lambda: rival(pixels[0], window)
     table = Table("step", "seconds", title=f"{size[0]} x {size[1]}, {classes} classes, windows of {window} x {window}")
     for name, run in steps.items():
         times = []
-        for _ in range(repeats if "pooling" not in name else 1):
+        for _ in range(repeats):
             begin = time.perf_counter()
             run()
             times.append(time.perf_counter() - begin)

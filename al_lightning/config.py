@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-T = TypeVar("T")
 SWITCHED = ("dataset", "learner", "strategy", "oracle")
 
 
@@ -70,7 +69,7 @@ class LearnerSection:
 
 @dataclass
 class BudgetSection:
-    """How many images are labelled when; the strategy `full` labels all at once and needs none of the numbers."""
+    """How many images are labelled when."""
 
     initial: int = MISSING
     """Images drawn at random before the first training."""
@@ -170,11 +169,7 @@ def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
 
 
 def validate(config: Config) -> Config:
-    """Check what no type can say; returns the config. A budget may be left out where the strategy is `full`."""
-    if not OmegaConf.is_missing(config.strategy, "name") and config.strategy.name == "full":
-        for key in ("initial", "per_stage", "stages"):
-            if OmegaConf.is_missing(config.budget, key):
-                setattr(config.budget, key, 1)
+    """Check what no type can say; returns the config."""
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
     if missing:
         raise ConfigError(f"{missing[0]}: no value given (missing: {', '.join(missing)})")

@@ -10,18 +10,16 @@ import torch
 
 from al_lightning import __version__
 from al_lightning.assemble import Setup
-from al_lightning.data.effort import Effort
 from al_lightning.data.overlap import overlap
+from al_lightning.strategies import asks_for_regions
 
 LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "segmentation-models-pytorch")
 
 
 def environment(setup: Setup) -> dict[str, Any]:
     """Sizes and protocol of the data, overlap of pool and test, cost of the whole pool, versions, machine."""
-    data, budget = setup.dataset, setup.config.budget
-    effort = Effort(setup.cache, budget.clicks)
+    data, effort = setup.dataset, setup.effort
     # The clicks of the whole pool need the labels of all its images: counted only where curves are drawn over them.
-    regions = getattr(setup.strategy, "regions", False)
     return {
         "dataset": {
             "name": data.name,
@@ -37,9 +35,9 @@ def environment(setup: Setup) -> dict[str, Any]:
         },
         "cost": {
             "clicks": effort.kind,
-            "terms": budget.clicks if effort.kind else None,
+            "terms": effort.terms if effort.kind else None,
             "pool": effort.total()
-            if regions
+            if asks_for_regions(setup.strategy)
             else {"images": len(data.pool), "pixels": setup.pool_pixels, "clicks": None},
         },
         "versions": {"al_lightning": __version__, "python": platform.python_version()}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
@@ -25,9 +24,9 @@ from al_lightning.config import Config, ConfigError, difference, from_saved, pla
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.environment import environment
 from al_lightning.learners import Committee
-from al_lightning.loop import ActiveLearningLoop
+from al_lightning.loop import ActiveLearningLoop, load_weights
 from al_lightning.pool import PSEUDO, LabelPool, random_stream
-from al_lightning.storage import RunFolder, write_atomic
+from al_lightning.storage import RunFolder, fit_step, write_atomic
 from al_lightning.types import Query, StageRow
 
 
@@ -137,8 +136,8 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
         config.loader.workers,
         setup.cache,
         config.seed,
-        augment=config.learner.augment,
-        click_terms=config.budget.clicks,
+        config.learner.augment,
+        setup.effort,
     )
     running = Running(setup, folder, loggers, loop, data)
     _say(console, f"{folder.path}: {_sizes(setup)}")
@@ -163,11 +162,11 @@ def _stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]
     labelled, fraction = pool.worth, pool.fraction
     members = []
     for member in range(config.learner.committee.members):
-        step = "fit" if member == 0 else f"fit-{member}"
+        step = fit_step(member)
         if step not in done:
             done = running.finish(stage, done, **{step: _fit(running, stage, member)})
         learner = setup.learner(stage, member)
-        _load(learner, running.folder.path / done[step]["checkpoint"])
+        load_weights(learner, running.folder.path / done[step]["checkpoint"])
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -206,7 +205,7 @@ def _stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]
 
 
 def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
-    """ "selected" of a row: id, source and score of each pick, and its box in runs that ask for regions."""
+    """What a row says of its picks: id, source and score, and the box where regions were asked for."""
     scores = [None if math.isnan(score) else score for score in query.score.tolist()]
     picks: list[dict[str, Any]] = [
         {"id": dataset.ids[row], "source": source, "score": score}
@@ -224,8 +223,8 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     config = setup.config
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
-        before = folder.progress(stage - 1)["fit" if member == 0 else f"fit-{member}"]
-        _load(learner, folder.path / before["checkpoint"])
+        before = folder.progress(stage - 1)[fit_step(member)]
+        load_weights(learner, folder.path / before["checkpoint"])
     loop.member = data.member = member
     data.train_rows = None
     if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
@@ -247,10 +246,6 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
         raise KeyboardInterrupt
     checkpoint = Path(best.best_model_path).resolve().relative_to(folder.path.resolve()).as_posix()
     return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
-
-
-def _load(learner: pl.LightningModule, checkpoint: Path) -> None:
-    learner.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"])
 
 
 def stage_line(row: Mapping[str, Any], header: bool = False) -> str:

@@ -23,7 +23,7 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
 from al_lightning.pool import LabelPool, random_stream, torch_seed
-from al_lightning.strategies import choose
+from al_lightning.strategies import asks_for_regions, choose
 from al_lightning.types import IGNORE, Batch, Candidates, Prediction, Pseudo, Query, Strategy, Survey
 from al_lightning.uncertainty import entropy
 
@@ -64,6 +64,15 @@ def check_needs(strategy: Strategy, learner: pl.LightningModule) -> None:
         )
 
 
+def load_weights(module: pl.LightningModule, checkpoint: str | Path) -> None:
+    """Load the weights of a Lightning checkpoint, on whatever device it was written.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    module.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"])
+
+
 @dataclass(frozen=True)
 class Scorer:
     """What predicts: the arguments of `Trainer.predict`."""
@@ -89,8 +98,7 @@ class Scorer:
     def loaded(self) -> Scorer:
         """The same with the checkpoint's weights in the learner."""
         if self.checkpoint is not None:
-            weights = torch.load(self.checkpoint, weights_only=True, map_location="cpu")["state_dict"]
-            self.learner.load_state_dict(weights)
+            load_weights(self.learner, self.checkpoint)
         return replace(self, checkpoint=None)
 
 
@@ -203,7 +211,7 @@ class ActiveLearningLoop(pl.Callback):
         if not isinstance(data, PoolData):
             raise ValueError(f"{type(self.strategy).__name__} needs a datamodule such as PoolDataModule")
         task = data.dataset.task
-        if getattr(self.strategy, "regions", False) and task.kind == "depth":
+        if asks_for_regions(self.strategy) and task.kind == "depth":
             raise ValueError(f"{type(self.strategy).__name__} asks for regions, which a depth task cannot learn from")
         ready = scorer.loaded()
 

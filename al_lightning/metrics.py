@@ -65,22 +65,22 @@ class SegmentationMetrics(Metric):
         counts = confusion(prediction, target, self.classes)
         self.counts += counts.sum(0)
         iou, dice, present = overlaps(counts)
-        self.iou_image += float(_foreground(iou, present).sum())
-        self.dice_image += float(_foreground(dice, present).sum())
+        self.iou_image += float(foreground(iou, present).sum())
+        self.dice_image += float(foreground(dice, present).sum())
         self.images += len(prediction)
 
     def compute(self) -> dict[str, Tensor]:
         iou, dice, present = overlaps(self.counts)
         return {
             "miou": iou[present].mean().float(),
-            "iou": _foreground(iou, present).float(),
-            "dice": _foreground(dice, present).float(),
+            "iou": foreground(iou, present).float(),
+            "dice": foreground(dice, present).float(),
             "iou_image": self.iou_image / self.images,
             "dice_image": self.dice_image / self.images,
         }
 
 
-def _foreground(value: Tensor, present: Tensor) -> Tensor:
+def foreground(value: Tensor, present: Tensor) -> Tensor:
     """Mean over foreground classes that occur: (..., C) -> (...), 1 where none does."""
     mask = present[..., 1:]
     total = torch.where(mask, value[..., 1:], 0.0).sum(-1)

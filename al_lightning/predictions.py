@@ -17,9 +17,10 @@ from al_lightning.config import Config, from_saved, plain
 from al_lightning.data import DATASETS, Cache, DenseDataset
 from al_lightning.data.cache import resize_target
 from al_lightning.learners import LEARNERS, Committee, Learner
-from al_lightning.metrics import confusion, overlaps
+from al_lightning.loop import load_weights
+from al_lightning.metrics import confusion, foreground, overlaps
 from al_lightning.options import build
-from al_lightning.storage import RunFolder
+from al_lightning.storage import RunFolder, fit_step
 from al_lightning.types import IGNORE, Batch, Prediction, Rows
 
 WIDTH = 1.7
@@ -49,15 +50,14 @@ class Trained:
             raise FileNotFoundError(f"{path}: no stage of this run has finished; wait, or resume it")
         last = rows[-1]
         done = folder.progress(last["stage"])
-        steps = ["fit", *(f"fit-{member}" for member in range(1, section.committee.members))]
         provided = {"task": dataset.task, "size": dataset.size, "mc_passes": 1}
         members: list[Learner] = []
-        for step in steps:
-            file = path / done[step]["checkpoint"]
+        for member in range(section.committee.members):
+            file = path / done[fit_step(member)]["checkpoint"]
             if not file.is_file():
                 raise FileNotFoundError(f"{file}: the weights of this run are gone; pictures need them")
             learner = build("learner", LEARNERS, section.name, section.options, provided)
-            learner.load_state_dict(torch.load(file, weights_only=True, map_location="cpu")["state_dict"])
+            load_weights(learner, file)
             members.append(learner)
         trained: Learner | Committee = members[0] if len(members) == 1 else Committee(members)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -134,10 +134,8 @@ def score(guess: NDArray[Any], truth: NDArray[Any]) -> float:
     """IoU of the foreground classes that occur, or RMSE, of one image: maps (H, W) of classes or of cm."""
     if truth.dtype == np.float32:
         return float(np.sqrt(np.mean((guess.astype(np.float64) - truth) ** 2)))
-    classes = 1 + int(max(guess.max(), np.where(truth == IGNORE, 0, truth).max(), 1))
-    counts = confusion(torch.tensor(guess)[None], torch.tensor(truth)[None], classes)
-    iou, _, present = overlaps(counts[0])
-    return float(iou[1:][present[1:]].mean()) if present[1:].any() else 1.0
+    iou, _, present = overlaps(confusion(torch.tensor(guess)[None], torch.tensor(truth)[None], 256))
+    return float(foreground(iou, present)[0])
 
 
 def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) -> NDArray[Any]:

@@ -54,6 +54,11 @@ def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
     return tuple(rows[stage] for stage in sorted(rows))
 
 
+def fit_step(member: int) -> str:
+    """Name of the step of a stage that trains one learner: "fit", or "fit-1", "fit-2", ... of a committee's others."""
+    return "fit" if member == 0 else f"fit-{member}"
+
+
 class RunFolder:
     """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, stages.jsonl, state/, checkpoints/.
 

@@ -57,6 +57,18 @@ def kvasir_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def regional_data(kvasir_root: Path) -> Any:
+    """Polyps at 16 x 16 pixels in a pool that takes regions."""
+    from al_lightning.data import PoolDataModule
+    from al_lightning.data.kvasir import kvasir
+    from al_lightning.pool import LabelPool
+
+    dataset = kvasir(str(kvasir_root), 16, validation=4)
+    pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
+    return PoolDataModule(dataset, pool, batch_size=4)
+
+
+@pytest.fixture
 def tiny(kvasir_root: Path, tmp_path: Path) -> dict[str, Any]:
     """A config as a plain dict: 3 stages of one epoch at 16 x 16 pixels."""
     return {

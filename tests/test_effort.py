@@ -235,11 +235,11 @@ def test_depth_has_no_clicks(dataset):
     assert effort.total()["clicks"] is None
 
 
-def test_the_datamodule_hands_the_terms_on(dataset):
+def test_the_datamodule_counts_as_its_effort_does_and_by_vertices_without_one(dataset):
     pool = new_pool(dataset)
-    data = PoolDataModule(dataset, pool, cache="none", click_terms="sum")
+    data = PoolDataModule(dataset, pool, cache="none", effort=Effort(Cache(dataset, "none"), "sum"))
     ask(pool, 0, *BOXES)
     assert data.effort.cost(pool)["clicks"] == by_loop(pool, dataset)[1]
     assert PoolDataModule(dataset, pool, cache="none").effort.terms == "vertices"
     with pytest.raises(ValueError, match="click terms='both': expected vertices or sum"):
-        PoolDataModule(dataset, pool, cache="none", click_terms="both")
+        Effort(Cache(dataset, "none"), "both")

@@ -194,15 +194,6 @@ def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, ti
     assert without_times(folder.rows()) == whole
 
 
-def test_full_supervision_needs_no_budget(tiny, write_config):
-    del tiny["budget"]
-    with pytest.raises(ConfigError, match=r"budget\.initial"):
-        run(write_config(tiny))
-    folder = run(write_config(tiny), "strategy.name=full")
-    assert [row["labelled"] for row in folder.rows()] == [18]
-    assert len(experiment.resume(folder.path, QUIET).rows()) == 1
-
-
 def test_full_supervision_is_one_stage_with_everything(tiny, write_config):
     path = write_config(tiny)
     folder = run(path, "strategy.name=full", "trainer.max_epochs=1")

@@ -9,8 +9,7 @@ import torch
 
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
-from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain
-from al_lightning.strategies.mixture import asks_for_regions
+from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, asks_for_regions
 from al_lightning.types import Batch, Strategy, Task
 
 OPTIONS: dict[str, dict[str, Any]] = {

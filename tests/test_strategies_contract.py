@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from al_lightning.options import options_of
-from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, choose
+from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, asks_for_regions, choose
 from al_lightning.types import Candidates, Passes, Prediction, Query, Rows, Strategy
 
 REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()}}
@@ -122,7 +122,7 @@ def check(query: Query, budget: int) -> None:
         assert not np.isin(query.pseudo.rows, query.rows).any()
 
 
-IMAGES = sorted(name for name in STRATEGIES if not getattr(strategy_of(name), "regions", False))
+IMAGES = sorted(name for name in STRATEGIES if not asks_for_regions(strategy_of(name)))
 """Strategies that ask for whole images; tests/test_cereals.py has the contract of those that ask for regions."""
 
 

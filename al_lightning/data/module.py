@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 
 from al_lightning.data.base import DenseDataset
 from al_lightning.data.cache import Cache
-from al_lightning.data.effort import ClickTerms, Effort
+from al_lightning.data.effort import Effort
 from al_lightning.pool import LabelPool, torch_seed
 from al_lightning.types import IGNORE, Batch, Rows
 
@@ -91,7 +91,7 @@ class PoolDataModule(pl.LightningDataModule):
         cache: a mode, or a `Cache` to share between runs.
         seed: with the stage, fixes the order of training batches.
         augment: random flips ("flips"), on the device, for training only; or "none".
-        click_terms: what `effort` counts as clicks, "vertices" or the three-term "sum".
+        effort: counts what labels cost; None counts clicks by vertices.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class PoolDataModule(pl.LightningDataModule):
         cache: Cache | Literal["memory", "disk", "none"] = "memory",
         seed: int = 0,
         augment: Literal["none", "flips"] = "none",
-        click_terms: ClickTerms = "vertices",
+        effort: Effort | None = None,
     ) -> None:
         super().__init__()
         if augment not in ("none", "flips"):
@@ -111,7 +111,7 @@ class PoolDataModule(pl.LightningDataModule):
         self.dataset, self.pool, self.seed = dataset, pool, seed
         self.batch_size, self.workers, self.augment = batch_size, workers, augment
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
-        self.effort = Effort(self.cache, click_terms)
+        self.effort = effort or Effort(self.cache)
         """What the labels of the pool have cost."""
         self.stage = 0
         self.member = 0

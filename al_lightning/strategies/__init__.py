@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from al_lightning.strategies.asa import ASA
-from al_lightning.strategies.base import choose
+from al_lightning.strategies.base import asks_for_regions, choose
 from al_lightning.strategies.ceal import CEAL
 from al_lightning.strategies.ceal_melanoma import CEALMelanoma
-from al_lightning.strategies.cereals import Cereals, RegionRandom, region_entropy
+from al_lightning.strategies.cereals import Cereals, region_entropy
 from al_lightning.strategies.clustering import UncertaintyClustering
 from al_lightning.strategies.coreset import TACoreset
 from al_lightning.strategies.density import InformationDensity
@@ -16,6 +16,7 @@ from al_lightning.strategies.hashing import UncPCAHash
 from al_lightning.strategies.mixture import Mixture, RegionMixture, mixture
 from al_lightning.strategies.pixels import PCACoreset
 from al_lightning.strategies.random import Random
+from al_lightning.strategies.region_random import RegionRandom
 from al_lightning.strategies.robust import RobustCoreset
 from al_lightning.strategies.suggestive import Suggestive
 from al_lightning.strategies.uncertain import Uncertain
@@ -92,5 +93,6 @@ __all__ = [
     "UncPCAHash",
     "Uncertain",
     "UncertaintyClustering",
+    "asks_for_regions",
     "choose",
 ]

@@ -31,6 +31,11 @@ def choose(strategy: Strategy, candidates: Candidates, budget: int, rng: np.rand
     return query
 
 
+def asks_for_regions(strategy: Strategy) -> bool:
+    """Whether a strategy returns boxes."""
+    return bool(getattr(strategy, "regions", False))
+
+
 def highest(candidates: Candidates, score: Floats, budget: int, source: str) -> Query:
     """The `budget` unlabelled rows of highest score (P,), ties to the lower row."""
     position = candidates.open

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -12,31 +11,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from al_lightning.regions import FUSIONS, box_sums, clipped, cover, fill_budget, information, new_pixels, suppress
+from al_lightning.regions import FUSIONS, box_sums, clipped, cover, fill_budget, information, suppress
+from al_lightning.strategies.by_stage import NEW, ByStage, check_window, remainder
 from al_lightning.strategies.cost_model import CostModel, train_cost_model
-from al_lightning.types import Candidates, Prediction, Query, Rows, Strategy, Survey
+from al_lightning.types import Candidates, Prediction, Query, Strategy, Survey
 from al_lightning.uncertainty import entropy, vote_entropy
 
 logger = logging.getLogger(__name__)
 
-NEW = 0.5
-"""Share of a window's pixels that must be new."""
-REJECTED = 1000
-"""Random windows refused in a row before the pool counts as used up."""
-
 Fusion = Literal["product", "info_only", "ratio", "difference"]
 Measure = Literal["entropy", "vote-entropy"]
-Boxes = Callable[[int], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Cereals:
+class Cereals(ByStage):
     """The regions of the highest g, the fusion of information I and predicted cost C, over the whole pool.
 
-    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`).
-    Windows are tried at every `step` pixels; in each image the best one is taken and all
-    that overlap it are dropped, until none is left; the survivors of all images compete until their new pixels are
-    worth the budget. What is revealed already has no information and no cost, and a window must be half new.
+    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`). Windows are tried
+    at every `step` pixels; in each image the best one is taken and all that overlap it are dropped, until none is
+    left; the survivors of all images compete until their new pixels are worth the budget. What is revealed already has
+    no information and no cost, and a window must be half new.
 
     The cost network is trained anew at every stage on what is revealed. C is divided by its maximum over the windows
     of all images, which no batch knows: a first pass over the pool finds it and a second one ranks, so that no map of
@@ -44,7 +38,7 @@ class Cereals:
 
     size: height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
     step: pixels between neighbouring windows.
-    measure: entropy of the (mean) probabilities, or vote entropy over MC passes or a committee.
+    uncertainty: entropy of the (mean) probabilities, or vote entropy over MC passes or a committee.
     fusion: product (1 − C)·I, info_only I, ratio I/(C + 0.1), difference I − C; the last two are ours.
     cost_iterations, cost_lr, cost_multiplier: steps, learning rate and widths of the cost network.
     """
@@ -56,7 +50,6 @@ class Cereals:
     cost_iterations: int = 500
     cost_lr: float = 1e-4
     cost_multiplier: float = 0.25
-    regions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_window(self.size, self.step)
@@ -86,12 +79,6 @@ class Cereals:
             raise ValueError("cereals: predicted clicks are not finite: the learner or the cost network has diverged")
         logger.info("CEREALS: C = 1 is %.4g clicks a window of %d pixels", maximum * model.scale, self.size)
         return Windows(self, survey, model, maximum)
-
-    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        raise unprepared("cereals")
-
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        raise unprepared("cereals")
 
 
 @dataclass(frozen=True)
@@ -186,101 +173,6 @@ class Windows:
         return query + remainder(candidates, query, area - int(found[taken, 3].sum()), self.survey)
 
 
-@dataclass(frozen=True)
-class RegionRandom:
-    """Windows drawn uniformly over images and positions, at least half new, until the budget is spent.
-
-    size: height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
-    """
-
-    size: int = 128
-    needs: ClassVar[frozenset[str]] = frozenset()
-    regions: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_window(self.size, 1)
-
-    def prepare(self, survey: Survey) -> Strategy:
-        return RandomWindows(self.size, survey)
-
-    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        return {}
-
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        raise unprepared("region-random")
-
-
-@dataclass(frozen=True)
-class RandomWindows:
-    """`RegionRandom` for one stage."""
-
-    size: int
-    survey: Survey
-    needs: ClassVar[frozenset[str]] = frozenset()
-    regions: ClassVar[bool] = True
-
-    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        return {}
-
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        image = self.survey.size
-        window = height, width = clipped((self.size, self.size), image)
-        left_to_spend = area = budget * image[0] * image[1] - self.survey.surplus
-        rows = candidates.rows[candidates.open]
-        known: dict[int, list[NDArray[np.int64]]] = {}
-        picks: list[tuple[int, int, int]] = []
-        refused = 0
-        while left_to_spend > 0 and refused < REJECTED:
-            row = int(rng.choice(rows))
-            top, left = (int(rng.integers(side - n + 1)) for side, n in zip(image, window, strict=True))
-            if row not in known:
-                known[row] = list(self.survey.boxes(row))
-            box = np.array([top, left, height, width], dtype=np.int64)
-            fresh = new_pixels(box, np.array(known[row]), image)
-            if fresh < NEW * height * width:
-                refused += 1
-                continue
-            known[row].append(box)
-            picks.append((row, top, left))
-            left_to_spend -= fresh
-            refused = 0
-        table = np.array(picks, dtype=np.int64).reshape(-1, 3)
-        sides = np.broadcast_to(np.array(window, dtype=np.int64), (len(table), 2))
-        query = Query.of(table[:, 0], "region-random", boxes=np.concatenate([table[:, 1:], sides], axis=1))
-        assert area > left_to_spend or refused
-        return query + remainder(candidates, query, left_to_spend, self.survey)
-
-
 def region_entropy(size: int = 128, step: int = 1, uncertainty: Measure = "entropy") -> Cereals:
     """CEREALS without a cost: g = I."""
     return Cereals(size, step, uncertainty, "info_only")
-
-
-def remainder(candidates: Candidates, query: Query, area: int, survey: Survey) -> Query:
-    """Whole images in row order, for pixels that windows could not fill: in the end only scraps are left.
-
-    Args:
-        query: regions picked already; area: pixels still to reveal.
-    """
-    whole: list[int] = []
-    for row in candidates.rows[candidates.open].tolist():
-        if area <= 0:
-            break
-        assert query.boxes is not None
-        known = np.concatenate([survey.boxes(row), query.boxes[query.rows == row]])
-        fresh = int((~cover(known, survey.size)).sum())
-        if fresh:
-            whole.append(row)
-            area -= fresh
-    rows: Rows = np.array(whole, dtype=np.int64)
-    return Query.of(rows, "remainder", boxes=np.zeros((len(rows), 4), dtype=np.int64))
-
-
-def check_window(size: int, step: int) -> None:
-    """Refuse windows and steps below one pixel."""
-    if size < 1 or step < 1:
-        raise ValueError(f"size={size}, step={step}: expected a window and a step of at least 1 pixel")
-
-
-def unprepared(name: str) -> ValueError:
-    return ValueError(f"{name}: regions are chosen through ActiveLearningLoop, which calls prepare first")

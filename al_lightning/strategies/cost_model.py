@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from al_lightning.clicks import click_map
 from al_lightning.networks.fcn8s import CostNet
-from al_lightning.regions import cover
+from al_lightning.regions import cover, union_area
 from al_lightning.strategies.vaal import own_trainer
 from al_lightning.types import Batch, Floats, Prediction, Rows, Survey
 
@@ -39,9 +39,8 @@ class CostModel(pl.LightningModule):
         self.survey, self.lr = survey, lr
         self.network = CostNet(survey.classes, multiplier)
         # Of the revealed pixels and the clicks in them, nothing else.
-        revealed = {int(row): cover(survey.boxes(int(row)), survey.size) for row in rows}
-        clicks = sum(len(survey.clicks(row)) for row in revealed)
-        self.scale = max(clicks, 1) / sum(int(mask.sum()) for mask in revealed.values())
+        clicks = sum(len(survey.clicks(row)) for row in rows.tolist())
+        self.scale = max(clicks, 1) / sum(union_area(survey.boxes(row), survey.size) for row in rows.tolist())
 
     def forward(self, rows: Rows, prediction: Prediction) -> Tensor:
         """Clicks per pixel (B, H, W), ≥ 0, on the device of the prediction, in units of `scale`.

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from al_lightning.regions import union_area
+from al_lightning.strategies.base import asks_for_regions
 from al_lightning.types import Candidates, Prediction, Query, Strategy, Survey
 
 
@@ -106,11 +107,6 @@ def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = 0.5) -> Strat
     """γ of the budget by one strategy and the rest by another, one of which may ask for regions."""
     regions = asks_for_regions(uncertain) or asks_for_regions(diverse)
     return RegionMixture(uncertain, diverse, gamma) if regions else Mixture(uncertain, diverse, gamma)
-
-
-def asks_for_regions(strategy: Strategy) -> bool:
-    """Whether a strategy returns boxes."""
-    return bool(getattr(strategy, "regions", False))
 
 
 def share(gamma: float, budget: int) -> int:
