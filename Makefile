@@ -4,38 +4,55 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/al-lightning
-EXPERIMENTS := $(filter-out demo,$(patsubst experiments/%.yaml,%,$(wildcard experiments/*.yaml)))
 # Further files or key=value overrides: make kvasir-random ARGS="seed=1 trainer.max_epochs=20"
 ARGS ?=
 
+# Prints "<file> <experiment>" for each variant of the files in experiments/, and for each file that has no variants or
+# sets a strategy itself. In awk, so that it works before .venv is there; al_lightning/config/catalogue.py says the same
+# in Python, and a test compares the two.
+CATALOGUE := awk ' \
+	function itself() { if (file && (strategy || !variants)) print file, file } \
+	FNR == 1 { itself(); file = FILENAME; gsub(/^.*\/|\.yaml$$/, "", file); strategy = variants = inside = 0 } \
+	/^[a-z]/ { inside = /^variants:/; variants += inside; strategy += /^strategy:/ } \
+	inside && /^  [A-Za-z0-9]/ { sub(/:.*/, ""); print file, file "-" $$1 } \
+	END { itself() }' experiments/*.yaml
+EXPERIMENTS := $(filter-out demo,$(shell $(CATALOGUE) | cut -d ' ' -f 2))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean $(EXPERIMENTS)
+.PHONY: help setup demo test lint bench docs clean $(EXPERIMENTS)
 
 help: ## list the targets
 	@echo "Targets:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
-	@echo "Experiments (make NAME ARGS=\"key=value ...\"):"
-	@for name in $(EXPERIMENTS); do printf "  %s\n" $$name; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | LC_ALL=C sort | awk -F':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo "Experiments, by file (make NAME ARGS=\"key=value ...\"):"
+	@$(CATALOGUE) | LC_ALL=C sort | awk ' \
+		$$2 == "demo" { next } \
+		$$1 != file { printf("%s  %s:\n", (file ? "\n" : ""), $$1); file = $$1; used = 0 } \
+		used + length($$2) > 74 { printf "\n"; used = 0 } \
+		{ printf("%s%s", (used ? "  " : "    "), $$2); used += length($$2) + 2 } \
+		END { printf "\n" }'
 
 setup: $(READY) ## make .venv with everything installed
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
-demo: $(READY) ## three strategies, two seeds, on the built-in set: a table and a report
-	$(RUN) run experiments/demo.yaml --sweep strategy.name=ta-coreset,unc-ta-coreset,random --sweep seed=0,1 $(ARGS)
+demo: $(READY) ## three strategies, two seeds, built-in data: a table and a report
+	$(RUN) run demo --sweep strategy.name=ta-coreset,unc-ta-coreset,random --sweep seed=0,1 $(ARGS)
 
 $(EXPERIMENTS): %: $(READY)
-	$(RUN) run experiments/$*.yaml $(ARGS)
+	$(RUN) run $* $(ARGS)
 
 test: $(READY) ## lint, types and tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest -n 2 -m "not bench"
+	$(VENV)/bin/pytest --doctest-modules al_lightning -n 2
 	$(VENV)/bin/pytest -m bench
 
 lint: $(READY) ## lint and types only

@@ -1,4 +1,4 @@
-from al_lightning.cli import main
+from al_lightning.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

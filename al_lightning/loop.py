@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -22,28 +22,28 @@ from numpy.typing import NDArray
 from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
-from al_lightning.pool import LabelPool, random_stream, torch_seed
-from al_lightning.strategies import asks_for_regions, choose
-from al_lightning.types import IGNORE, Batch, Candidates, Prediction, Pseudo, Query, Strategy, Survey
+from al_lightning.core.learner import learner_of
+from al_lightning.core.oracle import Oracle
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.pool_data import PoolData
+from al_lightning.core.prediction import Batch, Prediction
+from al_lightning.core.query import Pseudo, Query
+from al_lightning.core.seeds import random_stream, torch_seed
+from al_lightning.core.strategy import (
+    Candidates,
+    RegionStrategy,
+    StageContext,
+    Strategy,
+    asks_for_regions,
+    prepared,
+)
+from al_lightning.core.task import IGNORE
+from al_lightning.cost.annotation import AnnotationCost
+from al_lightning.strategies.base import choose
 from al_lightning.uncertainty import entropy
 
 
-class Reveals(Protocol):
-    """An oracle, see `oracles`."""
-
-    def reveal(self, query: Query) -> dict[int, str]: ...
-
-
-@runtime_checkable
-class PoolData(Protocol):
-    """What `prepare` reads of a datamodule, see `data.PoolDataModule`."""
-
-    dataset: Any
-    cache: Any
-    effort: Any
-
-
-def check_needs(strategy: Strategy, learner: pl.LightningModule) -> None:
+def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule) -> None:
     """Compare what the strategy needs with what the learner provides.
 
     Raises:
@@ -111,20 +111,22 @@ class ActiveLearningLoop(pl.Callback):
         oracle: reveals; None for a pool whose labels are all on disk.
         per_stage: images to ask for at each `acquire`, or regions of as many images' pixels.
         seed: of every draw; streams of different stages and purposes are independent.
+        cost: counts the clicks of what is revealed, for strategies that learn what regions cost.
     """
 
     def __init__(
         self,
         pool: LabelPool,
-        strategy: Strategy,
-        oracle: Reveals | None = None,
+        strategy: Strategy | RegionStrategy,
+        oracle: Oracle | None = None,
         per_stage: int = 100,
         seed: int = 0,
+        cost: AnnotationCost | None = None,
     ) -> None:
         if per_stage < 1:
             raise ValueError(f"per_stage={per_stage}: expected at least one image")
         self.pool, self.strategy, self.oracle = pool, strategy, oracle
-        self.per_stage, self.seed = per_stage, seed
+        self.per_stage, self.seed, self.cost = per_stage, seed, cost
         self.stage = 0
         self.member = 0
         """Which learner of a committee trains now; its random stream is its own."""
@@ -193,49 +195,72 @@ class ActiveLearningLoop(pl.Callback):
             [pool.ids[row] for row in pool.rows],
             pool.is_labelled,
             values,
-            images=scorer.data.cache.images if hasattr(scorer.data, "cache") else None,
+            images=scorer.data.images if isinstance(scorer.data, PoolData) else None,
             stage=self.stage,
             trainer=_own_trainer(scorer.trainer),
             derived=self._derived,
         )
-        query = choose(strategy, candidates, self.per_stage, random_stream(self.seed, self.stage, "select"))
+        rng = random_stream(self.seed, self.stage, "select")
+        query = choose(strategy, candidates, self.per_stage, rng, self._area() if asks_for_regions(strategy) else None)
         self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}
         return query
 
-    def _prepare(self, scorer: Scorer) -> Strategy:
+    def _area(self) -> int:
+        """Pixels of the learner's image that regions shall reveal: `per_stage` images' worth, less what was revealed
+        beyond whole images before."""
+        if self.pool.size is None:
+            raise ValueError(
+                f"{type(self.strategy).__name__} asks for regions; give the pool the size of the learner's image: "
+                "LabelPool(rows, ids, size)"
+            )
+        height, width = self.pool.size
+        return self.per_stage * height * width - self.pool.overspent_pixels
+
+    def _prepare(self, scorer: Scorer) -> Strategy | RegionStrategy:
         """The strategy that measures and selects: what `prepare` returns where the strategy has one."""
-        prepare: Callable[[Survey], Strategy] | None = getattr(self.strategy, "prepare", None)
-        if prepare is None:
+        if not hasattr(self.strategy, "prepare"):
             return self.strategy
-        data = scorer.data
-        if not isinstance(data, PoolData):
-            raise ValueError(f"{type(self.strategy).__name__} needs a datamodule such as PoolDataModule")
-        task = data.dataset.task
-        if asks_for_regions(self.strategy) and task.kind == "depth":
+        data = self._pool_data(scorer, "is prepared on the pool's images")
+        if asks_for_regions(self.strategy) and data.task.kind == "depth":
             raise ValueError(f"{type(self.strategy).__name__} asks for regions, which a depth task cannot learn from")
         ready = scorer.loaded()
+        learner = learner_of(ready.learner)
 
         def predict(batch: Batch) -> Prediction:
             ready.learner.to(batch["image"].device).eval()
             with torch.no_grad():
-                prediction: Prediction = ready.learner.predict_step(batch, 0)
-            return prediction
+                return learner.predict_step(batch, 0)
 
-        return prepare(
-            Survey(
+        return prepared(
+            self.strategy,
+            StageContext(
                 rows=self.pool.rows,
-                size=data.dataset.size,
-                classes=len(task.classes),
-                images=data.cache.images,
-                boxes=self.pool.boxes,
-                clicks=lambda row: data.effort.clicks(self.pool, row),
-                surplus=self.pool.surplus,
+                size=data.size,
+                classes=len(data.task.classes),
+                images=data.images,
+                regions=self.pool.regions,
+                clicks=self._clicks_of,
                 predict=predict,
                 scan=lambda reduce: self._scan(reduce, ready),
                 rng=random_stream(self.seed, self.stage, "prepare"),
                 trainer=_own_trainer(scorer.trainer),
-            )
+            ),
         )
+
+    def _clicks_of(self, row: int) -> NDArray[np.float64]:
+        if self.cost is None:
+            raise ValueError(
+                f"{type(self.strategy).__name__} learns what clicks cost; give the loop cost=AnnotationCost(data.cache)"
+            )
+        return self.cost.clicks(self.pool, row)
+
+    def _pool_data(self, scorer: Scorer, why: str) -> PoolData:
+        if not isinstance(scorer.data, PoolData):
+            raise ValueError(
+                f"{type(self.strategy).__name__} {why}: it needs a datamodule with task, size, images and predict_rows "
+                f"(al_lightning.types.PoolData), such as PoolDataModule, not {type(scorer.data).__name__}"
+            )
+        return scorer.data
 
     def _scan(self, reduce: Callable[[Prediction], dict[str, Tensor]], scorer: Scorer) -> dict[str, NDArray[Any]]:
         """{name: (P, ...)} of a reduction of the learner's predictions, by row of the pool."""
@@ -264,12 +289,7 @@ class ActiveLearningLoop(pl.Callback):
         wanted = query.pseudo
         if wanted is None or len(wanted.rows) == 0:
             return {}
-        data: Any = scorer.data
-        if not hasattr(data, "predict_rows"):
-            raise ValueError(
-                f"{type(self.strategy).__name__} asks for pseudo-labels, which need a datamodule whose predict_rows "
-                "says what predict_dataloader yields, such as PoolDataModule"
-            )
+        data = self._pool_data(scorer, "asks for pseudo-labels")
         folder = Path(scorer.trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
@@ -316,15 +336,17 @@ class ActiveLearningLoop(pl.Callback):
             self._values.setdefault(name, []).append(value.detach().cpu().numpy())
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gather the shares of all ranks, before Lightning tears the process group's strategy down."""
+        """Gather what each rank has scored, before Lightning tears the process group's strategy down."""
         if self._reduce is None or trainer.world_size == 1:
             return
         mine = (self._rows, self._values)
-        shares: list[Any] = [None] * trainer.world_size
-        torch.distributed.all_gather_object(shares, mine)
-        self._rows = [part for rows, _ in shares for part in rows]
-        names = {name for _, values in shares for name in values}
-        self._values = {name: [part for _, values in shares for part in values.get(name, [])] for name in sorted(names)}
+        gathered: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(gathered, mine)
+        self._rows = [part for rows, _ in gathered for part in rows]
+        names = {name for _, values in gathered for name in values}
+        self._values = {
+            name: [part for _, values in gathered for part in values.get(name, [])] for name in sorted(names)
+        }
 
     def _commit(self, query: Query, stage: int) -> None:
         targets: Mapping[int, str] = self.oracle.reveal(query) if self.oracle is not None else {}

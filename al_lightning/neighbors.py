@@ -148,9 +148,9 @@ def k_center_greedy(features: ArrayLike, labelled: ArrayLike, budget: int, block
     minima, owner = squared[:, 0], centres[index[:, 0]]
     minima[picks[:done]] = -1.0  # what is chosen must lose even against copies, whose distance is 0
     while done < budget:
-        candidates, bound, rival = _farthest(minima, block)
+        candidates, bound, runner_up = _farthest(minima, block)
         inside = np.where(minima[candidates] < 0, -1.0, _squared(points, points, candidates, owner[candidates]))
-        chosen, reached = _greedy(points[candidates], inside, candidates, bound, rival, budget - done)
+        chosen, reached = _greedy(points[candidates], inside, candidates, bound, runner_up, budget - done)
         new = candidates[chosen]
         picks[done : done + len(new)], reach[done : done + len(new)] = new, np.sqrt(reached) / frame.scale
         minima[new] = -1.0
@@ -170,16 +170,16 @@ def _farthest(minima: Float64, block: int) -> tuple[Int64, float, int]:
     member = minima > threshold
     member[np.flatnonzero(minima == threshold)[: block - int(member.sum())]] = True
     outside = np.where(member, -np.inf, minima)
-    rival = int(outside.argmax())
-    return np.flatnonzero(member), float(outside[rival]), rival
+    runner_up = int(outside.argmax())
+    return np.flatnonzero(member), float(outside[runner_up]), runner_up
 
 
 def _greedy(
-    points: Float32, minima: Float64, positions: Int64, bound: float, rival: int, most: int
+    points: Float32, minima: Float64, positions: Int64, bound: float, runner_up: int, most: int
 ) -> tuple[list[int], list[float]]:
     """Greedy k-center inside a block (m, D) until a point outside may be next; updates `minima` in place.
 
-    At equality with `bound` a pick stands only if it precedes `rival`, the first point outside as far away. The
+    At equality with `bound` a pick stands only if it precedes `runner_up`, the first point outside as far away. The
     first pick always stands: only the rounding of `bound` could speak against it.
     """
     x = torch.from_numpy(points).double()
@@ -191,7 +191,7 @@ def _greedy(
     while len(chosen) < most:
         best = int(minima.argmax())
         value = float(minima[best])
-        if chosen and (value < bound or (value == bound and positions[best] > rival)):
+        if chosen and (value < bound or (value == bound and positions[best] > runner_up)):
             break
         chosen.append(best)
         squared.append(value)

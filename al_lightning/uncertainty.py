@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from al_lightning.types import Passes
+from al_lightning.core.prediction import SampleStatistics
 
 
 def least_confidence(p: Tensor) -> Tensor:
@@ -37,38 +37,38 @@ def entropy(p: Tensor) -> Tensor:
     return total
 
 
-def _mean(passes: Passes) -> Tensor:
+def _mean(passes: SampleStatistics) -> Tensor:
     if passes.mean is None or passes.count < 2:
         raise ValueError(f"passes={passes.count}: this measure compares at least 2 stochastic passes or members")
     return passes.mean
 
 
-def vote_entropy(passes: Passes) -> Tensor:
+def vote_entropy(passes: SampleStatistics) -> Tensor:
     """−Σ_c (V_c/M) ln(V_c/M), V_c the number of passes whose argmax is c."""
     _mean(passes)
     assert passes.votes is not None
     return entropy(passes.votes)
 
 
-def soft_vote_entropy(passes: Passes) -> Tensor:
+def soft_vote_entropy(passes: SampleStatistics) -> Tensor:
     """H(p̄): entropy of the mean of M softmaxes."""
     return entropy(_mean(passes))
 
 
-def bald(passes: Passes) -> Tensor:
+def bald(passes: SampleStatistics) -> Tensor:
     """Mutual information H(p̄) − mean_m H(p_m)."""
     assert passes.entropy is not None
     return (entropy(_mean(passes)) - passes.entropy).clamp_min(0)
 
 
-def mc_variance(passes: Passes) -> Tensor:
+def mc_variance(passes: SampleStatistics) -> Tensor:
     """Σ_c (1/M) Σ_m (p_mc − p̄_c)²."""
     mean = _mean(passes)
     assert passes.square is not None
     return (passes.square - mean**2).clamp_min(0).sum(1)
 
 
-def bhattacharyya_disagreement(passes: Passes) -> Tensor:
+def bhattacharyya_disagreement(passes: SampleStatistics) -> Tensor:
     """1 − Σ_c (Π_m p_mc)^(1/M), computed in logarithms."""
     _mean(passes)
     assert passes.log is not None

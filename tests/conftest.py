@@ -59,9 +59,9 @@ def kvasir_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def regional_data(kvasir_root: Path) -> Any:
     """Polyps at 16 x 16 pixels in a pool that takes regions."""
+    from al_lightning.core.pool import LabelPool
     from al_lightning.data import PoolDataModule
-    from al_lightning.data.kvasir import kvasir
-    from al_lightning.pool import LabelPool
+    from al_lightning.data.datasets.kvasir import kvasir
 
     dataset = kvasir(str(kvasir_root), 16, validation=4)
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)

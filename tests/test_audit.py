@@ -13,13 +13,13 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from scipy.ndimage import gaussian_filter
 
-from al_lightning.data.audit import Audit, audit
-from al_lightning.data.audit_pairs import SHIFT, SIDE, aligned, candidates, correlations, structure, thumbnail
-from al_lightning.data.audit_sheet import MOST, contact_sheet, sheet_size
-from al_lightning.data.base import DenseDataset, binary_mask
-from al_lightning.data.decoders import class_map, depth_map
-from al_lightning.data.kvasir import kvasir
-from al_lightning.types import Task
+from al_lightning.audit.audit import Audit, audit
+from al_lightning.audit.pairs import SHIFT, SIDE, aligned, candidates, correlations, structure, thumbnail
+from al_lightning.audit.sheet import MOST, contact_sheet, sheet_size
+from al_lightning.core.task import Task
+from al_lightning.data.dataset import DenseDataset, binary_mask
+from al_lightning.data.datasets.kvasir import kvasir
+from al_lightning.data.reading import class_map, depth_map
 
 SIZE = (96, 120)
 PARTS = {"pool": 8, "validation": 3, "test": 3}
@@ -404,8 +404,8 @@ def test_contact_sheet(tree, tmp_path):
 def test_contact_sheet_leaves_out_copies_first(tree, tmp_path):
     from dataclasses import replace
 
-    from al_lightning.data.audit_files import Finding
-    from al_lightning.data.audit_sheet import choose
+    from al_lightning.audit.files import Finding
+    from al_lightning.audit.sheet import choose
 
     def pair(i: int, **values) -> Finding:
         return replace(

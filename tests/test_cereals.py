@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from region_parts import IDS, ROWS, SIZE, ask, boxes_of, new_pool
+from region_parts import IDS, ROWS, SIZE, ask, new_pool, regions_of
 
-from al_lightning.clicks import contour_clicks
-from al_lightning.pool import LabelPool
-from al_lightning.regions import cover
-from al_lightning.strategies import STRATEGIES, Cereals, RegionRandom, Uncertain, choose
-from al_lightning.strategies.cereals import Windows
-from al_lightning.strategies.cost_model import known_density, train_cost_model
-from al_lightning.types import IGNORE, Candidates, Passes, Prediction, Query, Survey
+from al_lightning.core.region import Box, cover
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.prediction import Prediction, SampleStatistics
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates, StageContext
+from al_lightning.core.task import IGNORE
+from al_lightning.cost.clicks import contour_clicks
+from al_lightning.strategies import STRATEGIES, Cereals, RegionRandom, UncertaintySampling, choose
+from al_lightning.strategies.regions.cereals import Windows
+from al_lightning.strategies.regions.cost_model import known_density, train_cost_model
 
 
 def probabilities(maps: dict[int, np.ndarray]) -> Prediction:
@@ -24,7 +27,7 @@ def probabilities(maps: dict[int, np.ndarray]) -> Prediction:
     return Prediction(torch.tensor(ROWS), torch.stack([1 - p, p], 1))
 
 
-def survey_of(pool: LabelPool, maps: dict[int, np.ndarray] | None = None, clicks=None, seed: int = 0) -> Survey:
+def context_of(pool: LabelPool, maps: dict[int, np.ndarray] | None = None, clicks=None, seed: int = 0) -> StageContext:
     images = np.random.default_rng(5).integers(0, 256, (10, 3, *SIZE)).astype(np.uint8)
     maps = maps or {int(row): np.full(SIZE, 0.5) for row in ROWS}
 
@@ -37,14 +40,13 @@ def survey_of(pool: LabelPool, maps: dict[int, np.ndarray] | None = None, clicks
         p = torch.tensor(np.stack([maps[int(row)] for row in batch["rows"]]), dtype=torch.float32)
         return Prediction(batch["rows"], torch.stack([1 - p, p], 1))
 
-    return Survey(
+    return StageContext(
         rows=ROWS,
         size=SIZE,
         classes=2,
         images=lambda rows: images[rows],
-        boxes=pool.boxes,
+        regions=pool.regions,
         clicks=found,
-        surplus=pool.surplus,
         predict=predict,
         scan=lambda reduce: {k: v.numpy() for k, v in reduce(probabilities(maps)).items()},
         rng=np.random.default_rng(seed),
@@ -54,9 +56,9 @@ def survey_of(pool: LabelPool, maps: dict[int, np.ndarray] | None = None, clicks
 
 def acquire(strategy, pool: LabelPool, maps=None, budget: int = 1, clicks=None, seed: int = 0) -> Query:
     """What the loop does for one stage, without a learner."""
-    survey = survey_of(pool, maps, clicks, seed)
-    ready = strategy.prepare(survey)
-    values = survey.scan(ready.measure) if ready.needs else {}
+    context = context_of(pool, maps, clicks, seed)
+    ready = strategy.prepare(context)
+    values = context.scan(ready.measure) if ready.needs else {}
     candidates = Candidates.of(ROWS, [IDS[row] for row in ROWS], pool.is_labelled, values)
     return choose(ready, candidates, budget, np.random.default_rng(seed))
 
@@ -69,9 +71,9 @@ def test_of_two_overlapping_hot_windows_one_survives():
     maps = dull()
     maps[8][4:12, 10:18] = 0.5
     maps[8][8:16, 14:22] = 0.5
-    survey = survey_of(new_pool(), maps)
-    ready = Cereals(size=8, fusion="info_only").prepare(survey)
-    windows = survey.scan(ready.measure)["windows"]
+    context = context_of(new_pool(), maps)
+    ready = Cereals(size=8, fusion="info_only").prepare(context)
+    windows = context.scan(ready.measure)["windows"]
     assert windows.shape == (4, 4 * 6, 4)
     best = windows[2, 0]
     assert best.tolist() == pytest.approx([4, 10, 1, 64], abs=1e-5)  # equally hot: the upper one
@@ -81,14 +83,14 @@ def test_of_two_overlapping_hot_windows_one_survives():
             assert value < 1
     pool = new_pool()
     query = acquire(Cereals(size=8, fusion="info_only"), pool, maps)
-    assert (query.rows[0], query.boxes[0].tolist()) == (8, [4, 10, 8, 8])
+    assert (query.rows[0], query.regions[0]) == (8, Box(4, 10, 8, 8))
     assert np.allclose(query.score, np.sort(query.score)[::-1])
 
 
 @pytest.mark.parametrize("size", [5, 16, 20, 100])
 @pytest.mark.parametrize("name", ["region-random", "region-entropy"])
 def test_area_is_the_budget_and_at_most_one_region_more_over_stages(name, size):
-    """No window twice, none outside, new pixels alone are counted; the surplus of a stage is taken off the next."""
+    """No window twice, none outside, new pixels alone are counted; what a stage overspends is taken off the next."""
     pool, rng = new_pool(), np.random.default_rng(0)
     region = min(size, SIZE[0]) * min(size, SIZE[1])
     image = SIZE[0] * SIZE[1]
@@ -96,15 +98,15 @@ def test_area_is_the_budget_and_at_most_one_region_more_over_stages(name, size):
         maps = {int(row): rng.random(SIZE) for row in ROWS}
         query = acquire(STRATEGIES[name](size=size), pool, maps, seed=stage)
         before = {row: pool.revealed(row) for row in ROWS.tolist()}
-        for row, box in zip(query.rows.tolist(), query.boxes, strict=True):
-            if box.any():
-                after = before[row] | cover(box, SIZE)
-                assert after.sum() - before[row].sum() >= box[2] * box[3] / 2
+        for row, box in zip(query.rows.tolist(), query.regions, strict=True):
+            if box is not None:
+                after = before[row] | cover([box], SIZE)
+                assert after.sum() - before[row].sum() >= box.height * box.width / 2
                 before[row] = after
         pool.commit(query, stage)
         spent = sum(int(pool.revealed(row).sum()) for row in ROWS)
         assert stage * image <= spent < stage * image + (region if query.source[-1] != "remainder" else image)
-        assert pool.worth == stage
+        assert pool.labelled_equivalent == stage
     assert acquire(STRATEGIES[name](size=size), pool, seed=9).source[-1] in ("remainder", name)
 
 
@@ -114,8 +116,8 @@ def test_a_window_that_half_covers_known_pixels_is_charged_for_the_new_half():
     maps = dull()
     maps[8][8:16, :24] = 0.5  # known: no information
     maps[8][16:24, :24] = 0.5
-    survey = survey_of(pool, maps)
-    windows = survey.scan(Cereals(size=16, step=8, fusion="info_only").prepare(survey).measure)["windows"][2]
+    context = context_of(pool, maps)
+    windows = context.scan(Cereals(size=16, step=8, fusion="info_only").prepare(context).measure)["windows"][2]
     best = {(top, left): (value, area) for top, left, value, area in windows if area}
     assert (8.0, 0.0) not in best or best[8.0, 0.0][1] == 128
     assert all(area >= 128 for _, area in best.values())
@@ -126,7 +128,7 @@ def test_a_window_that_half_covers_known_pixels_is_charged_for_the_new_half():
 
 def test_a_window_larger_than_the_image_is_the_image():
     query = acquire(Cereals(size=512, fusion="info_only"), new_pool(), budget=2)
-    assert query.boxes.tolist() == [[0, 0, *SIZE]] * 2
+    assert query.regions == (Box(0, 0, *SIZE),) * 2
     assert query.rows.tolist() == [3, 4]
     pool = new_pool()
     pool.commit(query, 1)
@@ -136,8 +138,8 @@ def test_a_window_larger_than_the_image_is_the_image():
 def test_windows_out_of_step_carry_their_own_new_pixels():
     pool = new_pool()
     ask(pool, 8, (20, 40, 12, 8))
-    survey = survey_of(pool, {int(row): np.random.default_rng(row).random(SIZE) for row in ROWS})
-    windows = survey.scan(Cereals(size=10, step=7, fusion="info_only").prepare(survey).measure)["windows"]
+    context = context_of(pool, {int(row): np.random.default_rng(row).random(SIZE) for row in ROWS})
+    windows = context.scan(Cereals(size=10, step=7, fusion="info_only").prepare(context).measure)["windows"]
     for row, found in zip(ROWS, windows, strict=True):
         for top, left, _, area in found[found[:, 3] > 0].astype(int):
             assert top % 7 == 0 or top == 22
@@ -154,10 +156,10 @@ def test_a_learner_that_gives_nan_is_named():
 
 def test_vote_entropy_takes_the_votes_of_the_passes():
     maps = dull()
-    survey = survey_of(new_pool(), maps)
-    ready = Cereals(size=8, uncertainty="vote-entropy", fusion="info_only").prepare(survey)
+    context = context_of(new_pool(), maps)
+    ready = Cereals(size=8, uncertainty="vote-entropy", fusion="info_only").prepare(context)
     assert "passes" in ready.needs
-    prediction, passes = probabilities(maps), Passes()
+    prediction, passes = probabilities(maps), SampleStatistics()
     for k in range(4):
         p = torch.full((4, *SIZE), 0.4)
         p[1, 8:16, 8:16] = 0.6 if k % 2 else 0.4
@@ -173,7 +175,7 @@ def test_fusions_prefer_the_cheap_one_of_two_windows_nearly_as_informative(fusio
     maps = dull()
     maps[4][:8, :8] = 0.5
     maps[8][:8, :8] = 0.4
-    survey = survey_of(new_pool(), maps)
+    context = context_of(new_pool(), maps)
 
     class Stub(torch.nn.Module):
         scale = 1.0
@@ -183,12 +185,12 @@ def test_fusions_prefer_the_cheap_one_of_two_windows_nearly_as_informative(fusio
 
     options = Cereals(size=8, fusion=fusion)
     if fusion == "info_only":
-        ready = options.prepare(survey)
+        ready = options.prepare(context)
     else:
-        first = Windows(options, survey, Stub())
+        first = Windows(options, context, Stub())
         assert first.largest_cost(probabilities(maps))["cost"].tolist() == [0, 64, 0, 0]
-        ready = Windows(options, survey, Stub(), 64.0)
-    windows = survey.scan(ready.measure)["windows"]
+        ready = Windows(options, context, Stub(), 64.0)
+    windows = context.scan(ready.measure)["windows"]
     candidates = Candidates.of(ROWS, [IDS[r] for r in ROWS], np.zeros(4, bool), {"windows": windows})
     query = ready.select(candidates, 1, np.random.default_rng(0))
     assert query.rows[0] == row
@@ -209,10 +211,10 @@ def test_the_cost_network_learns_where_clicks_are_from_revealed_area_alone():
         ask(pool, row, (0, 0, 32, 24))
 
     def trained(points) -> tuple[np.ndarray, float]:
-        survey = replace(survey_of(pool, clicks=points), images=lambda rows: images[rows])
-        model = train_cost_model(survey, 1 / 16, 60, 2e-3)
+        context = replace(context_of(pool, clicks=points), images=lambda rows: images[rows])
+        model = train_cost_model(context, 1 / 16, 60, 2e-3)
         rows = torch.tensor(ROWS)
-        prediction = survey.predict({"rows": rows, "image": torch.from_numpy(images[ROWS])})
+        prediction = context.predict({"rows": rows, "image": torch.from_numpy(images[ROWS])})
         return model(ROWS, prediction).numpy(), model.scale
 
     density, scale = trained(clicks)
@@ -230,7 +232,7 @@ def test_the_cost_network_learns_where_clicks_are_from_revealed_area_alone():
 
 def test_density_does_not_fall_off_at_the_border_of_what_is_known():
     points = np.array([[x + 0.5, y + 0.5] for y in range(32) for x in range(24)])
-    revealed = cover(boxes_of((0, 0, 32, 24)), SIZE)
+    revealed = cover(regions_of((0, 0, 32, 24)), SIZE)
     density = known_density(points, revealed)
     assert np.allclose(density[revealed], 1)
     assert (density[~revealed] == 0).all()
@@ -249,9 +251,9 @@ def test_void_images_and_images_without_a_click_cost_nothing():
 
 def test_random_windows_repeat_under_a_seed_and_differ_between_seeds():
     first, second, third = (acquire(RegionRandom(8), new_pool(), seed=seed) for seed in (0, 0, 1))
-    assert np.array_equal(first.boxes, second.boxes)
+    assert first.regions == second.regions
     assert np.array_equal(first.rows, second.rows)
-    assert not np.array_equal(first.boxes[:5], third.boxes[:5])
+    assert first.regions[:5] != third.regions[:5]
 
 
 @pytest.mark.parametrize(
@@ -279,10 +281,10 @@ def test_regions_need_the_loop():
 def test_a_mixture_spends_one_part_on_images_and_the_other_on_regions(regions_first):
     pool, rng = new_pool(), np.random.default_rng(0)
     maps = {int(row): rng.random(SIZE) for row in ROWS}
-    parts = [Uncertain("bvsb"), STRATEGIES["region-entropy"](size=8)]
+    parts = [UncertaintySampling("bvsb"), STRATEGIES["region-entropy"](size=8)]
     strategy = STRATEGIES["mixture"](*(parts[::-1] if regions_first else parts), gamma=0.5)
     query = acquire(strategy, pool, maps, budget=2)
-    whole = ~query.boxes.any(axis=1)
+    whole = np.array([region is None for region in query.regions])
     assert whole.sum() == 1
     assert whole[0]
     assert not np.isin(query.rows[~whole], query.rows[whole]).any()
@@ -296,12 +298,12 @@ def test_a_mixture_spends_what_is_known_of_its_images_on_more_regions():
     pool = new_pool()
     ask(pool, 8, (0, 0, 16, 48))  # half of the image that is the most uncertain
     maps = {int(row): np.full(SIZE, 0.5 if row == 8 else 0.1) for row in ROWS}
-    strategy = STRATEGIES["mixture"](Uncertain("bvsb"), RegionRandom(8), gamma=0.5)
+    strategy = STRATEGIES["mixture"](UncertaintySampling("bvsb"), RegionRandom(8), gamma=0.5)
     query = acquire(strategy, pool, maps, budget=2)
-    assert (query.rows[0], query.boxes[0].any()) == (8, False)
+    assert (query.rows[0], query.regions[0]) == (8, None)
     pool.commit(query, 2)
     image = SIZE[0] * SIZE[1]
-    # The half counts against this budget, as the surplus of any stage does, but once.
+    # The half counts against this budget, as what any stage overspends does, but once.
     assert 2 * image <= sum(int(pool.revealed(row).sum()) for row in ROWS) < 2 * image + 64
 
 

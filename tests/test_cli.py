@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from al_lightning import bench_regions
-from al_lightning.cli import main
-from al_lightning.regions import box_sums, suppress
+from al_lightning.cli.main import main
+from al_lightning.strategies.regions.windows import box_sums, suppress
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -94,7 +94,7 @@ def test_a_mask_of_another_size_leaves_a_resumable_run(tiny, write_config, capsy
     assert len(picked) == 3
     shutil.rmtree(runs)
     # The mask of a pick of stage 0 is broken: found when it is revealed, after stage 0 is safe on disk.
-    from al_lightning.storage import RunFolder
+    from al_lightning.core.run_folder import RunFolder
 
     assert main(["run", path, "name=first", "budget.stages=2"]) == 0
     first = RunFolder(runs / "first" / "ta-coreset" / "seed-0").rows()[0]["selected"][0]["id"]
@@ -140,7 +140,7 @@ def test_the_rival_of_the_regions_takes_the_same_number_of_windows(capsys):
     torch.manual_seed(0)
     values = torch.rand(40, 60)
     mine = suppress(box_sums(values[None], (8, 8)), (8, 8), (40, 60))[0]
-    assert bench_regions.rival(values, 8) == len(mine)
+    assert bench_regions.runner_up(values, 8) == len(mine)
     bench_regions.bench_regions((64, 64), 8, 3, repeats=1)
     assert "suppression" in capsys.readouterr().out
 

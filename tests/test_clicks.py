@@ -12,10 +12,10 @@ import torch
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from al_lightning.clicks import click_map, contour_clicks, mask_cost, polygon_clicks, simplify
-from al_lightning.data.camvid import decode
-from al_lightning.regions import box_sums
-from al_lightning.types import IGNORE
+from al_lightning.core.task import IGNORE
+from al_lightning.cost.clicks import click_map, contour_clicks, mask_cost, polygon_clicks, simplify
+from al_lightning.data.datasets.camvid import decode
+from al_lightning.strategies.regions.windows import box_sums
 
 EIGHT = np.ones((3, 3))
 CITY = {

@@ -11,16 +11,18 @@ from rich.console import Console
 
 from al_lightning import experiment
 from al_lightning.config import load
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Pseudo, Query
+from al_lightning.core.task import IGNORE, Task
 from al_lightning.data import PoolDataModule
-from al_lightning.data.kvasir import kvasir
+from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners import Committee
 from al_lightning.learners.dense import DenseLearner
 from al_lightning.learners.losses import Discrepancy, segmentation_loss
 from al_lightning.learners.unet import unet
 from al_lightning.loop import pseudo_targets
 from al_lightning.networks.unet import PlainUNet
-from al_lightning.pool import LabelPool
-from al_lightning.types import IGNORE, Prediction, Pseudo, Query, Task
 
 QUIET = Console(quiet=True)
 
@@ -146,12 +148,12 @@ def test_void_pixels_beside_soft_targets_do_not_train():
 def test_pseudo_labels_last_one_stage_cost_nothing_and_are_visible(tiny, write_config, monkeypatch, kind):
     """A strategy that takes three images and pseudo-labels two more, over three stages."""
     from al_lightning import strategies
-    from al_lightning.strategies import Uncertain
+    from al_lightning.strategies import UncertaintySampling
 
-    class WithPseudo(Uncertain):
+    class WithPseudo(UncertaintySampling):
         def select(self, candidates, budget, rng):
             query = super().select(candidates, budget, rng)
-            rest = np.setdiff1d(candidates.rows[candidates.open], query.rows)[:2]
+            rest = np.setdiff1d(candidates.rows[candidates.unlabelled], query.rows)[:2]
             return Query(query.rows, query.source, query.score, Pseudo(rest, kind, 10.0))
 
     monkeypatch.setitem(strategies.STRATEGIES, "pseudo", lambda: WithPseudo("bvsb"))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from al_lightning.config import ConfigError, difference, load, plain, to_yaml
-from al_lightning.options import build, options_of
+from al_lightning.config.options import build, options_of
 
 BASE = """
 name: x
@@ -142,5 +142,5 @@ def test_saved_yaml_loads_to_the_same_config(base, tmp_path):
 
 
 def test_config_imports_no_torch():
-    code = "import sys, al_lightning.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, al_lightning.config.loading; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,16 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.query import Query
 from al_lightning.data import DATASETS, Cache, DataError, PoolDataModule
-from al_lightning.data.base import DenseDataset
+from al_lightning.data.dataset import DenseDataset
+from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.data.download import contents_digest
-from al_lightning.data.kvasir import kvasir
 from al_lightning.data.module import RowSampler, flips
 from al_lightning.data.overlap import overlap
-from al_lightning.pool import LabelPool
-from al_lightning.types import Query
 
-kvasir_module = sys.modules["al_lightning.data.kvasir"]
+kvasir_module = sys.modules["al_lightning.data.datasets.kvasir"]
 
 
 @pytest.fixture

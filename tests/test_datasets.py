@@ -23,19 +23,19 @@ from dataset_trees import (
 )
 from PIL import Image
 
-from al_lightning.data.base import DataError, DenseDataset, read_rgb
+from al_lightning.config.options import options_of
+from al_lightning.core.pool import LabelPool
 from al_lightning.data.cache import Cache
-from al_lightning.data.camvid import camvid
-from al_lightning.data.cityscapes import bdd100k, cityscapes
-from al_lightning.data.clinicdb import check_tiffs, clinicdb, cut_sequences, sequences_of
-from al_lightning.data.depth import colonoscopy_depth
-from al_lightning.data.folder import folder
-from al_lightning.data.glas import decode_objects, glas
-from al_lightning.data.isic import isic2017
+from al_lightning.data.dataset import DataError, DenseDataset, read_rgb
+from al_lightning.data.datasets.camvid import camvid
+from al_lightning.data.datasets.cityscapes import bdd100k, cityscapes
+from al_lightning.data.datasets.clinicdb import check_tiffs, clinicdb, cut_sequences, sequences_of
+from al_lightning.data.datasets.depth import colonoscopy_depth
+from al_lightning.data.datasets.folder import folder
+from al_lightning.data.datasets.glas import decode_objects, glas
+from al_lightning.data.datasets.isic import isic2017
 from al_lightning.data.module import PoolDataModule
 from al_lightning.data.splits import draw_groups, split_groups
-from al_lightning.options import options_of
-from al_lightning.pool import LabelPool
 
 LOADERS = {
     "clinicdb": clinicdb,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from dataset_trees import grey, half, save
 
-from al_lightning.data.base import DataError, DenseDataset
-from al_lightning.data.folder import folder
+from al_lightning.data.dataset import DataError, DenseDataset
+from al_lightning.data.datasets.folder import folder
 
 
 def write(root: Path, names: list[str], unlabelled: tuple[str, ...] = (), part: str = "masks") -> Path:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from al_lightning import experiment
 from al_lightning.config import ConfigError, load
-from al_lightning.storage import RunFolder
+from al_lightning.core.run_folder import RunFolder
 
 QUIET = Console(quiet=True)
 

@@ -1,4 +1,4 @@
-"""Every file in experiments/ loads, and runs two tiny stages on a tiny set."""
+"""Every shipped experiment loads, and runs two tiny stages on a tiny set."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def depth_root(tmp_path_factory):
     return tmp_path_factory.mktemp("depth")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_runs(path, kvasir_root, depth_root, tmp_path):
-    full = load([path])
+@pytest.mark.parametrize("name", catalogue.names())
+def test_it_runs(name, kvasir_root, depth_root, tmp_path):
+    full = load([name])
     overrides = [
         f"runs_dir={tmp_path}",
         *(depth_set(depth_root) if is_depth(full) else polyp_set(kvasir_root)),
@@ -78,7 +78,7 @@ def test_it_runs(path, kvasir_root, depth_root, tmp_path):
         overrides.append("learner.initial_epochs=1")
     if full.strategy.name == "ceal-melanoma":
         overrides.append("budget.per_stage=7")
-    folder = experiment.run(load([path], overrides), Console(quiet=True))
+    folder = experiment.run(load([name], overrides), Console(quiet=True))
     if full.strategy.name == "full":
         assert [row["fraction"] for row in folder.rows()] == [1.0]
         return
@@ -90,30 +90,30 @@ def test_it_runs(path, kvasir_root, depth_root, tmp_path):
         assert len(labels) == second["labelled"] - first["labelled"] > 0
 
 
-def test_the_files_are_thin_and_their_bases_exist():
-    assert len(FILES) >= 5
-    for path in FILES:
-        layer = OmegaConf.load(path)
-        if path.stem != "demo":
-            assert "base" in layer, path
-            assert len(path.read_text().splitlines()) <= 6, f"{path} repeats what belongs in its base"
+def test_a_file_says_what_it_is_for_and_its_variants_take_a_line_each():
+    for path in catalogue.files():
+        content, lines = catalogue.read(path), path.read_text().splitlines()
+        assert lines[0].startswith("# "), path
+        assert len(lines[0]) <= 60, f"{path}: the first line stands in `al-lightning experiments`"
+        below = lines[lines.index("variants:") + 1 :] if content.variants else []
+        assert len([line for line in below if not line.lstrip().startswith("#")]) == len(content.variants), path
 
 
 def test_each_cereals_has_its_two_baselines_at_the_same_settings():
     for data in ("camvid", "cityscapes", "kvasir"):
         names = {f"{data}-cereals": "cereals", f"{data}-cereals-random": "region-random"}
         names[f"{data}-cereals-entropy"] = "region-entropy"
-        configs = {name: load([FOLDER / f"{name}.yaml"]) for name in names}
+        configs = {name: load([name]) for name in names}
         assert [config.strategy.name for config in configs.values()] == list(names.values())
         assert {config.name for config in configs.values()} == {f"{data}-cereals"}
         assert all(config.learner.options["multiplier"] == 0.25 for config in configs.values())
         for size in (32, 64, 128, 256, 512):
             for name in names:
-                load([FOLDER / f"{name}.yaml"], [f"strategy.options.size={size}", f"name={data}-cereals-{size}"])
+                load([name], [f"strategy.options.size={size}", f"name={data}-cereals-{size}"])
 
 
 def test_kvasir_has_the_settings_of_the_paper():
-    config = load([FOLDER / "kvasir-ta-coreset.yaml"])
+    config = load(["kvasir-ta-coreset"])
     assert (config.budget.initial, config.budget.per_stage, config.budget.stages) == (100, 100, 6)
     assert (config.trainer["max_epochs"], config.loader.batch_size) == (100, 8)
     assert config.dataset.options == {"root": "data/Kvasir-SEG", "size": 256}

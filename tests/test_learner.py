@@ -9,15 +9,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from al_lightning.core.learner import set_mc_passes
+from al_lightning.core.task import Task
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.learners.dense import DenseLearner, dropout_layers
 from al_lightning.learners.evaluation import Evaluation
 from al_lightning.learners.losses import depth_loss, segmentation_loss
-from al_lightning.learners.outputs import Moments, classes, probabilities
+from al_lightning.core.prediction import SampleStatistics
+from al_lightning.learners.outputs import classes, probabilities
 from al_lightning.learners.unet import unet
+from al_lightning.metrics.objects import glas_scores
 from al_lightning.networks.unet import PlainUNet
-from al_lightning.object_metrics import glas_scores
-from al_lightning.types import Task
 
 POLYP, DEPTH, GLANDS = Task(), Task("depth", (), 20.0), Task("segmentation", ("background", "gland"), objects=True)
 
@@ -71,7 +73,7 @@ def test_depth_loss_is_a_share_of_the_maximum():
 
 def test_moments_are_those_of_the_stack():
     torch.manual_seed(0)
-    maps, moments = torch.rand(5, 2, 1, 3, 3), Moments()
+    maps, moments = torch.rand(5, 2, 1, 3, 3), SampleStatistics()
     moments.add(maps[0])
     assert torch.equal(moments.mean, maps[0])
     assert moments.deviation() is None
@@ -118,7 +120,8 @@ def test_a_score_does_not_depend_on_the_neighbours_in_the_batch():
 @pytest.mark.parametrize("attention", [False, True])
 def test_mc_passes_switch_only_dropout_and_run_the_encoder_once(monkeypatch, attention):
     options = {"widths": [4, 8], "dropout": 0.5, "attention": attention}
-    learner = unet(POLYP, (16, 16), mc_passes=7, **options).eval()
+    learner = unet(POLYP, (16, 16), **options).eval()
+    learner.mc_passes = 7
     network = learner.network
     encodes = []
     original = PlainUNet.encode
@@ -149,7 +152,7 @@ def test_mc_passes_switch_only_dropout_and_run_the_encoder_once(monkeypatch, att
 
 def test_mc_passes_without_dropout_are_refused():
     with pytest.raises(ValueError, match=r"mc_passes=5.*no dropout layer.*learner\.options\.dropout"):
-        unet(POLYP, (16, 16), mc_passes=5, widths=[4, 8])
+        set_mc_passes(unet(POLYP, (16, 16), widths=[4, 8]), 5)
 
 
 def test_sizes_and_weights_that_cannot_work_are_refused():

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from al_lightning.core.learner import set_mc_passes
+from al_lightning.core.prediction import Batch
+from al_lightning.core.strategy import Strategy
+from al_lightning.core.task import Task
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
-from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, asks_for_regions
-from al_lightning.types import Batch, Strategy, Task
+from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "unet": {"widths": [4, 8], "dropout": 0.5},
@@ -29,7 +32,7 @@ SIZE = 64
 def strategies() -> dict[str, Strategy]:
     built = {}
     for name, make in STRATEGIES.items():
-        required = {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()} if name == "mixture" else {}
+        required = {"uncertain": UncertaintySampling("bvsb"), "diverse": TACoreset()} if name == "mixture" else {}
         strategy = make(**required)
         if not asks_for_regions(strategy):  # these measure after `prepare`, see test_cereals
             built[name] = strategy
@@ -44,7 +47,9 @@ def test_every_strategy_that_a_learner_provides_for_can_measure_it(name, task):
     torch.manual_seed(0)
 
     def one(passes: int) -> Any:
-        return LEARNERS[name](TASKS[task], (SIZE, SIZE), mc_passes=passes, **OPTIONS[name])
+        learner = LEARNERS[name](TASKS[task], (SIZE, SIZE), **OPTIONS[name])
+        set_mc_passes(learner, passes)
+        return learner
 
     batch: Batch = {"rows": torch.arange(2), "image": torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8)}
     able: dict[str, set[str]] = {}

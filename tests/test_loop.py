@@ -14,13 +14,15 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.task import Task
 from al_lightning.data import PoolDataModule
-from al_lightning.data.kvasir import kvasir
+from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners.unet import unet
 from al_lightning.loop import ActiveLearningLoop, check_needs
-from al_lightning.pool import LabelPool
-from al_lightning.strategies import Mixture, Random, TACoreset, Uncertain
-from al_lightning.types import Prediction, Query, Task
+from al_lightning.strategies import Mixture, Random, TACoreset, UncertaintySampling
 
 QUIET = {
     "accelerator": "cpu",
@@ -59,7 +61,7 @@ def test_initial_pool_depends_on_the_seed_alone(parts):
 
 def test_acquire_scores_what_the_learner_says_and_commits(parts):
     pool, data, learner = parts
-    loop = ActiveLearningLoop(pool, Uncertain("bvsb"), per_stage=3, seed=0)
+    loop = ActiveLearningLoop(pool, UncertaintySampling("bvsb"), per_stage=3, seed=0)
     loop.start(4)
     before = pool.labelled.tolist()
     query = loop.acquire(trainer(loop), learner, data)
@@ -85,7 +87,7 @@ def test_random_runs_no_prediction(parts):
 
 def test_the_pool_runs_out_gracefully(parts):
     pool, data, learner = parts
-    loop = ActiveLearningLoop(pool, Uncertain("entropy"), per_stage=10)
+    loop = ActiveLearningLoop(pool, UncertaintySampling("entropy"), per_stage=10)
     loop.start(12)
     assert loop.acquire(trainer(loop), learner, data).source == ("remainder",) * 6
     with pytest.raises(ValueError, match="labelled already"):
@@ -94,9 +96,9 @@ def test_the_pool_runs_out_gracefully(parts):
 
 def test_needs_are_compared_and_both_named(parts):
     _, _, learner = parts
-    with pytest.raises(ValueError, match=r"Uncertain needs \['passes'\].*DenseLearner.*'latent'.*mc_passes"):
-        check_needs(Uncertain("bald"), learner)
-    check_needs(Mixture(Uncertain("bvsb"), TACoreset()), learner)
+    with pytest.raises(ValueError, match=r"UncertaintySampling needs \['passes'\].*DenseLearner.*'latent'.*mc_passes"):
+        check_needs(UncertaintySampling("bald"), learner)
+    check_needs(Mixture(UncertaintySampling("bvsb"), TACoreset()), learner)
 
 
 def test_a_diverged_learner_is_an_error_that_names_an_image(parts):
@@ -128,7 +130,7 @@ class Brightest:
         return {"brightness": prediction.latent[:, 0]}
 
     def select(self, candidates, budget, rng) -> Query:
-        order = candidates.open[np.argsort(-candidates.value("brightness")[candidates.open])]
+        order = candidates.unlabelled[np.argsort(-candidates.value("brightness")[candidates.unlabelled])]
         return Query.of(candidates.rows[order[:budget]], "brightest")
 
 
@@ -189,10 +191,12 @@ RANKS = """
 import sys, numpy as np, pytorch_lightning as pl, torch
 torch.set_num_threads(1)
 from al_lightning.data import PoolDataModule
-from al_lightning.data.kvasir import kvasir
+from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners.unet import unet
 from al_lightning.loop import ActiveLearningLoop
-from al_lightning.pool import LabelPool
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.region import array_of
+from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.strategies import STRATEGIES
 
 dataset = kvasir(sys.argv[1], 16, validation=4)
@@ -200,9 +204,9 @@ pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
 torch.manual_seed(0)
 learner = unet(dataset.task, (16, 16), widths=[4, 8])
 small = {"size": 6, "cost_iterations": 3, "cost_multiplier": 1 / 16} if sys.argv[3] == "cereals" else {}
-loop = ActiveLearningLoop(pool, STRATEGIES[sys.argv[3]](**small), per_stage=5)
-loop.start(4)
 data = PoolDataModule(dataset, pool, batch_size=3)
+loop = ActiveLearningLoop(pool, STRATEGIES[sys.argv[3]](**small), per_stage=5, cost=AnnotationCost(data.cache))
+loop.start(4)
 for _ in range(2):
     trainer = pl.Trainer(
         accelerator="cpu", devices=int(sys.argv[2]), strategy="ddp" if int(sys.argv[2]) > 1 else "auto",
@@ -210,7 +214,7 @@ for _ in range(2):
     )
     query = loop.acquire(trainer, learner, data)
     if trainer.global_rank == 0:
-        print("PICKS", *query.rows.tolist(), *([] if query.boxes is None else query.boxes.ravel().tolist()))
+        print("PICKS", *query.rows.tolist(), *([] if query.regions is None else array_of(query.regions).ravel().tolist()))
 if torch.distributed.is_initialized():
     torch.distributed.destroy_process_group()
 """

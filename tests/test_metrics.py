@@ -6,9 +6,9 @@ import torch
 from sklearn.metrics import confusion_matrix, mean_absolute_error, root_mean_squared_error
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from al_lightning.data.base import binary_mask
 from al_lightning.data.cache import resize_target
-from al_lightning.metrics import DepthMetrics, SegmentationMetrics
+from al_lightning.data.dataset import binary_mask
+from al_lightning.metrics.dense import DepthMetrics, SegmentationMetrics
 
 
 def scores(prediction, target, classes=2, batches=1):

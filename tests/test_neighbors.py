@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans as ReferenceKMeans
 
 from al_lightning import neighbors
-from al_lightning.bench import BENCHES, Problem, loop_sklearn, loop_torch, ours, time_in_turn
+from al_lightning.bench.k_center import BENCHES, Problem, loop_sklearn, loop_torch, ours, time_in_turn
 from al_lightning.neighbors import k_center_greedy, nearest, nearest_k, weighted_kmeans
 
 Array = NDArray[Any]

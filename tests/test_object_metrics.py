@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial.distance import directed_hausdorff
 
-from al_lightning.object_metrics import (
+from al_lightning.metrics.objects import (
     ObjectMetrics,
     ObjectSums,
     glas_scores,

@@ -17,12 +17,13 @@ from torch.utils.data import DataLoader
 
 from al_lightning import experiment
 from al_lightning.config import ConfigError, load
+from al_lightning.core.prediction import Batch
+from al_lightning.core.task import Task
 from al_lightning.learners import LEARNERS
 from al_lightning.learners.committee import Committee
 from al_lightning.learners.losses import adversarial_loss, masked_l1
 from al_lightning.learners.pix2pix import Pix2Pix, pix2pix
 from al_lightning.learners.tanh import as_output, scale_target
-from al_lightning.types import Batch, Task
 
 POLYP, DEPTH = Task(), Task("depth", (), 20.0)
 SIZE = (32, 32)
@@ -35,8 +36,10 @@ def _table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEARNERS, "pix2pix", pix2pix)
 
 
-def make(task: Task = POLYP, **options: Any) -> Pix2Pix:
-    return pix2pix(task, SIZE, **{"multiplier": TINY} | options)
+def make(task: Task = POLYP, mc_passes: int = 1, **options: Any) -> Pix2Pix:
+    learner = pix2pix(task, SIZE, **{"multiplier": TINY} | options)
+    learner.mc_passes = mc_passes
+    return learner
 
 
 def batch(task: Task = POLYP, n: int = 4, ignored: bool = False) -> Batch:
@@ -350,7 +353,6 @@ def test_two_ranks_with_plain_ddp_step_as_one(tmp_path):
         (POLYP, (100, 100), {}, r"multiples of 64.*dataset\.options\.size=128"),
         (POLYP, (384, 256), {}, r"multiples of 256.*dataset\.options\.size=\[512, 256\]"),
         (POLYP, (16, 64), {}, r"at least 32 pixels.*dataset\.options\.size=32"),
-        (POLYP, SIZE, {"mc_passes": 5, "dropout": 0.0}, r"mc_passes=5.*learner\.options\.dropout"),
         (POLYP, SIZE, {"n_gen": 0}, "n_gen=0"),
         (POLYP, SIZE, {"l1": -1.0}, r"l1=-1\.0"),
         (POLYP, SIZE, {"gan": "wgan"}, "gan='wgan'"),
@@ -361,6 +363,11 @@ def test_what_cannot_work_is_refused(task, size, options, match):
         pix2pix(task, size, **{"multiplier": TINY} | options)
 
 
+def test_passes_without_dropout_are_refused():
+    with pytest.raises(ValueError, match=r"mc_passes=5.*learner\.options\.dropout"):
+        make(mc_passes=5, dropout=0.0)
+
+
 def test_mistakes_in_a_config_name_the_key(config):
     for override, match in (
         ("dataset.options.size=40", r"learner pix2pix: .*dataset\.options\.size=32"),
@@ -368,7 +375,7 @@ def test_mistakes_in_a_config_name_the_key(config):
         ("learner.options.n_gen=two", r"learner\.options\.n_gen='two'"),
     ):
         with pytest.raises(ConfigError, match=match):
-            experiment.prepare(load([config], [override]))
+            experiment.prepare(experiment.complete(load([config], [override])))
 
 
 def test_strategies_that_shard_the_networks_are_refused(monkeypatch):

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from al_lightning.pool import LabelPool, random_stream, torch_seed
-from al_lightning.types import Query
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.query import Query
+from al_lightning.core.seeds import random_stream, torch_seed
 
 IDS = [f"id{i}" for i in range(10)]
 

@@ -10,10 +10,10 @@ from PIL import Image
 from rich.console import Console
 
 from al_lightning import experiment
-from al_lightning.cli import main
+from al_lightning.cli.main import main
 from al_lightning.config import load
-from al_lightning.predictions import colours, picture, score
-from al_lightning.types import IGNORE
+from al_lightning.core.task import IGNORE
+from al_lightning.experiment.show import colours, picture, score
 
 
 def run(path: Path, *overrides: str) -> Path:

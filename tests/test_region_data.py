@@ -8,15 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from region_parts import IDS, ROWS, ask, boxes_of, new_pool
+from region_parts import IDS, ROWS, ask, new_pool, regions_of
 
-from al_lightning.clicks import contour_clicks
+from al_lightning.core.region import Box
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.query import Query
+from al_lightning.core.task import IGNORE
+from al_lightning.cost.annotation import AnnotationCost
+from al_lightning.cost.clicks import contour_clicks
 from al_lightning.data import Cache
-from al_lightning.data.cityscapes import polygon_file
-from al_lightning.data.effort import Effort
+from al_lightning.data.datasets.cityscapes import polygon_file
 from al_lightning.learners.losses import batch_dice_loss, segmentation_loss
-from al_lightning.pool import LabelPool
-from al_lightning.types import IGNORE, Query
 
 # The pool
 
@@ -29,21 +31,21 @@ def test_regions_train_stay_open_and_add_up_to_an_image():
     assert pool.partial.tolist() == [8]
     assert pool.trainable.tolist() == pool.annotated.tolist() == [3, 8]
     assert pool.unlabelled.tolist() == [4, 8, 9]
-    assert (pool.worth, pool.fraction, pool.surplus) == (1, 1.5 / 4, 16 * 48)
+    assert (pool.labelled_equivalent, pool.fraction, pool.overspent_pixels) == (1, 1.5 / 4, 16 * 48)
     assert pool.revealed(8).sum() == 16 * 48
     assert pool.revealed(3).all()
     assert not pool.revealed(4).any()
     ask(pool, 8, (10, 0, 22, 48), stage=2)  # overlaps by 6 rows
     assert pool.labelled.tolist() == [3, 8]
-    assert (pool.worth, pool.surplus, pool.partial.tolist()) == (2, 0, [])
-    assert [label.box for label in pool.labels] == [None, (0, 0, 16, 48), (10, 0, 22, 48)]
+    assert (pool.labelled_equivalent, pool.overspent_pixels, pool.partial.tolist()) == (2, 0, [])
+    assert [label.region for label in pool.labels] == [None, Box(0, 0, 16, 48), Box(10, 0, 22, 48)]
 
 
 @pytest.mark.parametrize(
     ("row", "box", "message"),
     [
         (8, (0, 0, 8, 8), "revealed already"),
-        (4, (30, 0, 8, 8), r"\[30, 0, 8, 8\] of id4 is not inside the image of 32 x 48"),
+        (4, (30, 0, 8, 8), r"id4: region \[30, 0, 8, 8\] is not inside the image of 32 x 48"),
         (4, (0, -1, 8, 8), "not inside"),
         (4, (0, 0, 0, 8), "not inside"),
         (3, (0, 0, 8, 8), "outside the unlabelled pool"),
@@ -56,7 +58,7 @@ def test_impossible_regions_are_refused_and_nothing_is_recorded(row, box, messag
     ask(pool, 8, (0, 0, 16, 16))
     before = pool.state()
     with pytest.raises(ValueError, match=message):
-        pool.commit(Query.of(np.array([9, row]), "x", boxes=boxes_of((0, 0, 4, 4), box)), 2)
+        pool.commit(Query.of(np.array([9, row]), "x", regions=(Box(0, 0, 4, 4), Box(*box))), 2)
     assert pool.state() == before
     assert pool.partial.tolist() == [8]
 
@@ -64,7 +66,7 @@ def test_impossible_regions_are_refused_and_nothing_is_recorded(row, box, messag
 def test_a_pool_without_a_size_takes_images_only():
     pool = LabelPool(ROWS, IDS)
     pool.commit(Query.of(np.array([3, 4]), "initial"), 0)
-    assert (pool.worth, pool.fraction, pool.surplus) == (2, 0.5, 0)
+    assert (pool.labelled_equivalent, pool.fraction, pool.overspent_pixels) == (2, 0.5, 0)
     with pytest.raises(ValueError, match=r"give LabelPool size"):
         ask(pool, 8, (0, 0, 8, 8))
 
@@ -85,13 +87,13 @@ def test_state_of_regions_survives_json_and_images_have_no_box():
     assert again.labelled.tolist() == pool.labelled.tolist() == [3, 8, 9]
     assert again.partial.tolist() == [4]
     assert all(np.array_equal(again.revealed(row), pool.revealed(row)) for row in ROWS)
-    assert (again.worth, again.surplus) == (3, 12)
+    assert (again.labelled_equivalent, again.overspent_pixels) == (3, 12)
 
 
 def test_queries_of_images_and_regions_join():
-    query = Query.of(np.array([4]), "a") + Query.of(np.array([8, 8]), "b", boxes=boxes_of((0, 0, 2, 2), (4, 4, 2, 2)))
-    assert query.boxes.tolist() == [[0, 0, 0, 0], [0, 0, 2, 2], [4, 4, 2, 2]]
-    assert query.take([2, 0]).boxes.tolist() == [[4, 4, 2, 2], [0, 0, 0, 0]]
+    query = Query.of(np.array([4]), "a") + Query.of(np.array([8, 8]), "b", regions=regions_of((0, 0, 2, 2), (4, 4, 2, 2)))
+    assert query.regions == (None, Box(0, 0, 2, 2), Box(4, 4, 2, 2))
+    assert query.subset([2, 0]).regions == (Box(4, 4, 2, 2), None)
     pool = new_pool()
     pool.commit(query, 1)
     assert (pool.labelled.tolist(), pool.partial.tolist()) == ([4], [8])
@@ -136,7 +138,7 @@ def test_a_batch_without_a_revealed_pixel_contributes_nothing(channels, loss):
 
 def test_regions_cost_their_new_pixels_and_clicks_and_add_up(regional_data):
     data = regional_data
-    pool, effort = data.pool, Effort(data.cache)
+    pool, costs = data.pool, AnnotationCost(data.cache)
     row = int(pool.rows[0])
     truth = data.dataset.read_target(row)
     clicks = contour_clicks(truth).points
@@ -153,15 +155,15 @@ def test_regions_cost_their_new_pixels_and_clicks_and_add_up(regional_data):
     spent = []
     for box in ((0, 0, 8, 16), (4, 0, 8, 16), (0, 0, 16, 5), (8, 0, 8, 16)):
         ask(pool, row, box)
-        cost = effort.cost(pool)
+        cost = costs.cost(pool)
         assert (cost["pixels"], cost["clicks"]) == counted()
         assert cost["images"] == 1
         spent.append(cost["pixels"])
     assert (spent[0], spent[1] - spent[0]) == (20 * 48, 10 * 48)  # the half that was known is not charged again
     assert pool.labelled.tolist() == [row]
-    assert effort.cost(pool) == {"images": 1, "pixels": 40 * 48, "clicks": len(clicks)}
-    assert effort.total()["pixels"] == len(pool) * 40 * 48
-    assert effort.kind == "contours"
+    assert costs.cost(pool) == {"images": 1, "pixels": 40 * 48, "clicks": len(clicks)}
+    assert costs.total()["pixels"] == len(pool) * 40 * 48
+    assert costs.kind == "contours"
 
 
 def test_clicks_of_polygons_are_preferred_where_every_image_has_them(regional_data, tmp_path):
@@ -170,14 +172,14 @@ def test_clicks_of_polygons_are_preferred_where_every_image_has_them(regional_da
         content = {"imgHeight": 40, "imgWidth": 48, "objects": [{"label": "a", "polygon": [[0, 0], [47, 0], [47, 39]]}]}
         (tmp_path / f"{data.dataset.ids[row]}.json").write_text(json.dumps(content))
     dataset = replace(data.dataset, polygons=lambda target: tmp_path / f"{target.stem}.json")
-    effort = Effort(Cache(dataset))
-    assert effort.kind == "polygons"
+    costs = AnnotationCost(Cache(dataset))
+    assert costs.kind == "polygons"
     row = int(data.pool.rows[0])
-    assert np.allclose(effort.points(row), [[0, 0], [47 / 3, 0], [47 / 3, 39 * 0.4]])
+    assert np.allclose(costs.points(row), [[0, 0], [47 / 3, 0], [47 / 3, 39 * 0.4]])
     ask(data.pool, row, (0, 0, 8, 16))
-    assert effort.cost(data.pool)["clicks"] == 2
+    assert costs.cost(data.pool)["clicks"] == 2
     next(tmp_path.glob("*.json")).unlink()
-    assert Effort(Cache(dataset)).kind == "contours"
+    assert AnnotationCost(Cache(dataset)).kind == "contours"
 
 
 def test_polygons_of_cityscapes_lie_beside_either_kind_of_label_image(tmp_path):

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from al_lightning.cost.annotation import AnnotationCost
 from al_lightning import experiment
 from al_lightning.config import ConfigError, load
 from al_lightning.learners.unet import unet
 from al_lightning.loop import ActiveLearningLoop
-from al_lightning.strategies import Cereals, RegionRandom, Uncertain
+from al_lightning.strategies import Cereals, RegionRandom, UncertaintySampling
 
 
 def test_images_and_regions_mix_in_one_run_with_mc_passes_and_a_bare_trainer(regional_data):
@@ -24,11 +25,12 @@ def test_images_and_regions_mix_in_one_run_with_mc_passes_and_a_bare_trainer(reg
     quiet = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     pool = data.pool
     torch.manual_seed(0)
-    learner = unet(data.dataset.task, (16, 16), mc_passes=3, widths=[4, 8], dropout=0.5)
+    learner = unet(data.dataset.task, (16, 16), widths=[4, 8], dropout=0.5)
+    learner.mc_passes = 3
     cereals = Cereals(size=6, step=2, uncertainty="vote-entropy", cost_iterations=2, cost_multiplier=1 / 16)
-    worth = [2]
-    for stage, strategy in enumerate([cereals, Uncertain("bvsb"), RegionRandom(6), cereals]):
-        loop = ActiveLearningLoop(pool, strategy, per_stage=2, seed=0)
+    images = [2]
+    for stage, strategy in enumerate([cereals, UncertaintySampling("bvsb"), RegionRandom(6), cereals]):
+        loop = ActiveLearningLoop(pool, strategy, per_stage=2, seed=0, cost=AnnotationCost(data.cache))
         loop.stage = stage
         if stage == 0:
             loop.start(2)
@@ -38,11 +40,11 @@ def test_images_and_regions_mix_in_one_run_with_mc_passes_and_a_bare_trainer(reg
         before = {name: value.clone() for name, value in learner.state_dict().items() if "metrics" not in name}
         query = loop.acquire(trainer, learner, data)
         assert all(torch.equal(value, learner.state_dict()[name]) for name, value in before.items())
-        assert (query.boxes is None) == isinstance(strategy, Uncertain)
-        worth.append(pool.worth)
-    assert worth[1] == 4
-    assert worth[2] <= 6  # an image of which regions were known already reveals less than an image
-    assert worth[4] - worth[3] in (2, 3)
+        assert (query.regions is None) == isinstance(strategy, UncertaintySampling)
+        images.append(pool.labelled_equivalent)
+    assert images[1] == 4
+    assert images[2] <= 6  # an image of which regions were known already reveals less than an image
+    assert images[4] - images[3] in (2, 3)
     assert len(pool.partial)
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in learner.parameters())
 

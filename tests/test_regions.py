@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from al_lightning import regions
-from al_lightning.regions import FUSIONS, box_sums, fill_budget, new_pixels, suppress, union_area
+from al_lightning.core.region import area, boxes, cover, new_pixels, union_area
+from al_lightning.strategies.regions.windows import FUSIONS, box_sums, fill_area, information, suppress
 from al_lightning.uncertainty import entropy
 
 SHAPES = [
@@ -154,7 +154,7 @@ def test_two_overlapping_hot_windows_leave_one():
     uncertainty[0, 12:20, 16:24] = 0.5
     uncertainty[0, 10:18, 10:18] = math.log(2)
     uncertainty[0, 30:38, 40:48] = 0.4
-    values = regions.information(uncertainty, (8, 8), classes=2)
+    values = information(uncertainty, (8, 8), classes=2)
     picks = suppress(values, (8, 8), (40, 60))[0]
     assert picks[0, :2].tolist() == [10, 10]
     assert picks[0, 2] == pytest.approx(1)
@@ -164,21 +164,21 @@ def test_two_overlapping_hot_windows_leave_one():
     assert [30.0, 40.0] in picks[:, :2].tolist()
     areas = np.full(len(picks), 64)
     for budget in (1, 64, 65, 1000):
-        taken = fill_budget(picks[:, 2], areas, budget)
+        taken = fill_area(picks[:, 2], areas, budget)
         assert budget <= areas[taken].sum() < budget + 64
 
 
 def test_information_lies_between_0_and_1():
     even = entropy(torch.full((1, 5, 20, 30), 0.2))
-    assert regions.information(even, (4, 6), classes=5).numpy() == pytest.approx(1)
-    assert regions.information(even, (400, 6), classes=5, step=7).shape == (1, 1, 5)
-    assert regions.information(even, (400, 6), classes=5).numpy() == pytest.approx(1)
-    assert regions.information(even * 0, (4, 6), classes=5).unique().tolist() == [0]
+    assert information(even, (4, 6), classes=5).numpy() == pytest.approx(1)
+    assert information(even, (400, 6), classes=5, step=7).shape == (1, 1, 5)
+    assert information(even, (400, 6), classes=5).numpy() == pytest.approx(1)
+    assert information(even * 0, (4, 6), classes=5).unique().tolist() == [0]
     votes = torch.zeros(1, 5, 20, 30)
     votes[:, :3] = 1 / 3  # 3 passes, each for another class
-    assert regions.information(entropy(votes), (4, 6), classes=5, votes=3).numpy() == pytest.approx(1, rel=1e-6)
+    assert information(entropy(votes), (4, 6), classes=5, votes=3).numpy() == pytest.approx(1, rel=1e-6)
     with pytest.raises(ValueError, match="votes=1"):
-        regions.information(even, (4, 6), classes=5, votes=1)
+        information(even, (4, 6), classes=5, votes=1)
 
 
 def test_fusions():
@@ -194,12 +194,12 @@ def test_fusions():
         assert FUSIONS[name](information, cost).tolist() == pytest.approx(values), name
 
 
-def test_fill_budget():
+def test_fill_area():
     rng = np.random.default_rng(3)
     for _ in range(50):
         values, areas = rng.integers(0, 5, 40).astype(float), rng.integers(1, 30, 40)
         budget = int(rng.integers(0, areas.sum() + 20))
-        taken = fill_budget(values, areas, budget)
+        taken = fill_area(values, areas, budget)
         expected, spent = [], 0
         for i in sorted(range(40), key=lambda i: (-values[i], i)):
             if spent < budget:
@@ -207,12 +207,12 @@ def test_fill_budget():
                 spent += areas[i]
         assert taken.tolist() == expected
         assert len(taken) == 40 or budget <= areas[taken].sum() < budget + 30
-    assert fill_budget([1, -np.inf, 3, 2], [4, 4, 4, 0], 100).tolist() == [2, 0]
-    assert fill_budget([], [], 100).tolist() == []
+    assert fill_area([1, -np.inf, 3, 2], [4, 4, 4, 0], 100).tolist() == [2, 0]
+    assert fill_area([], [], 100).tolist() == []
     with pytest.raises(ValueError, match="NaN"):
-        fill_budget([np.nan], [1], 1)
+        fill_area([np.nan], [1], 1)
     with pytest.raises(ValueError, match="one of each"):
-        fill_budget([1.0, 2.0], [1], 1)
+        fill_area([1.0, 2.0], [1], 1)
 
 
 def test_areas_of_overlapping_boxes_are_exact():
@@ -239,7 +239,7 @@ def test_a_half_known_region_is_charged_for_its_new_half():
     assert picks[:, 1].tolist() == [5, 15, 25]
     areas = fresh[picks[:, 0].astype(int), picks[:, 1].astype(int)].numpy()
     assert areas.tolist() == [100, 200, 200]
-    assert fill_budget(picks[:, 2], areas, 101).tolist() == [0, 1]
+    assert fill_area(picks[:, 2], areas, 101).tolist() == [0, 1]
 
 
 @pytest.mark.bench
@@ -254,7 +254,7 @@ def test_a_full_image_takes_a_moment():
     torch.set_num_threads(2)
     for _ in range(7):
         start = time.perf_counter()
-        picks = suppress(regions.information(entropy(p), (128, 128), 19), (128, 128), (1024, 2048))[0]
+        picks = suppress(information(entropy(p), (128, 128), 19), (128, 128), (1024, 2048))[0]
         seconds.append(time.perf_counter() - start)
     torch.set_num_threads(threads)
     assert len(picks) > 50
@@ -262,10 +262,10 @@ def test_a_full_image_takes_a_moment():
 
 
 def test_cover_is_the_union_that_is_counted():
-    boxes = np.array([[0, 0, 4, 5], [2, 3, 6, 9], [7, 8, 1, 1], [-2, 9, 4, 9]])
-    mask = regions.cover(boxes, (8, 10))
-    assert mask.sum() == regions.union_area(boxes, (8, 10))
+    array = np.array([[0, 0, 4, 5], [2, 3, 6, 7], [7, 8, 1, 1], [0, 9, 2, 1]])
+    mask = cover(boxes(array), (8, 10))
+    assert mask.sum() == union_area(array, (8, 10)) == area(boxes(array), (8, 10))
     assert [bool(mask[y, x]) for y, x in ((3, 4), (4, 2), (7, 9), (1, 9), (2, 2), (7, 0))] == [
         *(True, False, True, True, True, False)
     ]
-    assert not regions.cover(np.empty((0, 4), np.int64), (8, 10)).any()
+    assert not cover([], (8, 10)).any()

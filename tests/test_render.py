@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from al_lightning.data import render
-from al_lightning.data.render import MODES, Polyp, SequenceParameters, draw_sequence, render_dataset, render_frame
-from al_lightning.data.render.dataset import _plan
-from al_lightning.data.render.draw import _draw
-from al_lightning.data.render.field import build_scene
+from al_lightning.data.synthetic import MODES, Polyp, SequenceParameters, draw_sequence, render_dataset, render_frame
+from al_lightning.data.synthetic.dataset import _plan
+from al_lightning.data.synthetic.draw import _draw
+from al_lightning.data.synthetic.field import build_scene
 
 # Two, one and one sequences; the second of the pool is cut short, and the fourth starts over with folder T1.
 SIZES: dict[str, Any] = {"pool": 3, "validation": 2, "test": 2, "size": 24, "frames_per_sequence": 2}
@@ -184,14 +184,14 @@ def test_neighbours_are_alike_and_sequences_are_not(frames: dict[tuple[int, int]
 
 
 def test_modes_differ_as_named(frames: dict[tuple[int, int], render.Frame]) -> None:
-    looks = {mode: [_draw(np.random.default_rng([8, k]), mode) for k in range(3)] for mode in MODES}
-    assert all(not s.polyps for s in looks["none"])
-    assert all(p.kind == "flat" and p.height < 0.35 * p.radius for s in looks["flat"] for p in s.polyps)
-    assert all(p.radius < 0.3 for s in looks["tiny"] for p in s.polyps)
-    assert all(s.soil > 0 for s in looks["soiled"])
-    for k, dark in enumerate(looks["dark"][:2]):  # the same scene as that of the common look, with less light
+    records = {mode: [_draw(np.random.default_rng([8, k]), mode) for k in range(3)] for mode in MODES}
+    assert all(not s.polyps for s in records["none"])
+    assert all(p.kind == "flat" and p.height < 0.35 * p.radius for s in records["flat"] for p in s.polyps)
+    assert all(p.radius < 0.3 for s in records["tiny"] for p in s.polyps)
+    assert all(s.soil > 0 for s in records["soiled"])
+    for k, dark in enumerate(records["dark"][:2]):  # the same scene as that of the common look, with less light
         assert render_frame(dark, 0.0, 32).rgb.mean() < 0.7 * frames[k, 0].rgb.mean()
-    red, green, _ = render_frame(looks["narrow-band"][0], 0.5, 24).rgb.reshape(-1, 3).mean(0)
+    red, green, _ = render_frame(records["narrow-band"][0], 0.5, 24).rgb.reshape(-1, 3).mean(0)
     assert red < 1.15 * green
     with pytest.raises(ValueError, match="mode is 'flta'"):
         draw_sequence(np.random.default_rng(0), "flta")
@@ -296,10 +296,10 @@ def test_two_processes_may_render_the_same_set(tmp_path: Path) -> None:
 def test_each_split_has_its_share_of_the_rare_looks() -> None:
     jobs = _plan(0, 8, {"pool": 800, "validation": 80, "test": 320})
     for split, total in (("pool", 100), ("test", 40)):
-        looks = [job.mode for job in jobs if job.split == split]
-        assert len(looks) == total
+        records = [job.mode for job in jobs if job.split == split]
+        assert len(records) == total
         for mode, share in MODES.items():
-            assert abs(looks.count(mode) - share * total) <= 1
+            assert abs(records.count(mode) - share * total) <= 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from test_report import Page, fake, report
 from test_report_figures import svg_points
 
-from al_lightning.object_metrics import glas_scores
+from al_lightning.metrics.objects import glas_scores
 from al_lightning.report import find_runs
 from al_lightning.report.budgets import budget_rows, share_rows
 from al_lightning.report.compare import common_range, groups

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from al_lightning.storage import RunFolder, read_rows, write_atomic
+from al_lightning.core.run_folder import RunFolder, read_rows, write_atomic
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):

@@ -13,6 +13,9 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from al_lightning import uncertainty
+from al_lightning.core.prediction import Prediction, SampleStatistics
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import weighted_kmeans
 from al_lightning.strategies import (
     ASA,
@@ -23,8 +26,8 @@ from al_lightning.strategies import (
     RobustCoreset,
     Suggestive,
     TACoreset,
-    Uncertain,
     UncertaintyClustering,
+    UncertaintySampling,
     UncPCAHash,
     asa,
     ceal,
@@ -36,7 +39,6 @@ from al_lightning.strategies import (
     suggestive,
 )
 from al_lightning.strategies import ceal_melanoma as melanoma
-from al_lightning.types import Candidates, Passes, Prediction, Query
 
 RNG = np.random.default_rng
 
@@ -54,8 +56,8 @@ def binary(foreground: Any) -> torch.Tensor:
     return torch.stack([1 - p, p], dim=1)
 
 
-def passes_of(foregrounds: list[Any]) -> Passes:
-    passes = Passes()
+def passes_of(foregrounds: list[Any]) -> SampleStatistics:
+    passes = SampleStatistics()
     for foreground in foregrounds:
         passes.add(binary(foreground))
     return passes
@@ -67,7 +69,7 @@ def passes_of(foregrounds: list[Any]) -> Passes:
 def test_entropies_against_scipy() -> None:
     logits = torch.randn(5, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     p = logits.softmax(2)
-    passes = Passes()
+    passes = SampleStatistics()
     for one in p:
         passes.add(one)
     each = scipy.stats.entropy(p.double().numpy(), axis=2)
@@ -84,7 +86,7 @@ def test_entropies_against_scipy() -> None:
 
 def test_bvsb_of_a_coin_and_of_certainty() -> None:
     p = binary(torch.stack([torch.full((4, 4), 0.5), torch.eye(4)]))
-    measured = Uncertain("bvsb").measure(Prediction(torch.arange(2), probabilities=p))
+    measured = UncertaintySampling("bvsb").measure(Prediction(torch.arange(2), probabilities=p))
     np.testing.assert_array_equal(measured["bvsb"], [1.0, 0.0])
 
 
@@ -310,7 +312,7 @@ def test_hashing_splits_the_budget() -> None:
 def test_union_of_identical_rankings_ends_in_three_passes() -> None:
     asked: list[int] = []
 
-    class Counted(Uncertain):
+    class Counted(UncertaintySampling):
         def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
             asked.append(budget)
             return super().select(candidates, budget, rng)
@@ -342,7 +344,7 @@ def test_greedy_cover_against_the_definition(cache: int, monkeypatch: pytest.Mon
         variance = RNG(seed + 50).random(40)
         candidates = pool([1, 2, 11], members=members, committee_variance=variance)
         query = Suggestive(pool_factor=2).select(candidates, 8, RNG(0))
-        u = candidates.open
+        u = candidates.unlabelled
         cosine = np.array([[
             np.mean([a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-8) for a, b in zip(x, y, strict=True)])
             for y in members] for x in members]).clip(0)  # fmt: skip
@@ -382,7 +384,7 @@ def test_discrepancy_against_the_definition(mode: Any, labelled: list[int], seed
         right = [i for i in range(25) if i not in left]
         return float(k[np.ix_(left, left)].mean() + k[np.ix_(right, right)].mean() - 2 * k[np.ix_(left, right)].mean())
 
-    u = candidates.open
+    u = candidates.unlabelled
     uncertain = sorted(u[np.argsort(-disagreement[u])][:20])
     chosen: list[int] = []
     if mode == "independent":

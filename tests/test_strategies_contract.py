@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from al_lightning.options import options_of
-from al_lightning.strategies import STRATEGIES, TACoreset, Uncertain, asks_for_regions, choose
-from al_lightning.types import Candidates, Passes, Prediction, Query, Rows, Strategy
+from al_lightning.config.options import options_of
+from al_lightning.core.arrays import Rows
+from al_lightning.core.prediction import Prediction, SampleStatistics
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates, Strategy
+from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions, choose
 
-REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": Uncertain("bvsb"), "diverse": TACoreset()}}
+REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": UncertaintySampling("bvsb"), "diverse": TACoreset()}}
 """Options without a default, by strategy; a strategy that lacks one here fails."""
 SHORT: dict[str, dict[str, Any]] = {"vaal": {"multiplier": 1 / 64, "iterations": 2, "batch_size": 4}}
 """What makes a strategy that trains something small enough to test; all else runs with its defaults."""
@@ -62,7 +65,7 @@ def predict(rows: Iterable[int], fields: frozenset[str], kind: str = "varied", c
         columns["features"].append(torch.randn(DIMENSIONS, 4, 4, generator=generator).relu())
         columns["members"].append(torch.randn(MEMBERS, DIMENSIONS, generator=generator).relu())
     stacked = {key: torch.stack(column) for key, column in columns.items()}
-    passes = Passes()
+    passes = SampleStatistics()
     for member in range(MEMBERS):
         passes.add(stacked["maps"][:, member])
     everything: dict[str, Any] = {

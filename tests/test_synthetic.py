@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from al_lightning.data import Cache
-from al_lightning.data.synthetic import synthetic
+from al_lightning.data.datasets.synthetic import synthetic
 
 SMALL = {"size": 24, "render_size": 24, "pool": 24, "validation": 8, "test": 8}
 
@@ -42,7 +42,7 @@ def test_depth_is_the_same_frames_in_cm_with_the_same_split(root):
 
 
 def test_it_is_rendered_once(root, monkeypatch):
-    monkeypatch.setattr(sys.modules["al_lightning.data.synthetic"], "render_dataset", None)
+    monkeypatch.setattr(sys.modules["al_lightning.data.datasets.synthetic"], "render_dataset", None)
     synthetic(root, **SMALL)
 
 

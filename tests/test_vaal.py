@@ -12,6 +12,8 @@ import torch
 from scipy.stats import mannwhitneyu
 from torch import distributed as dist
 
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates, Strategy
 from al_lightning.networks.vae import VaeOutput
 from al_lightning.strategies.vaal import (
     VAAL,
@@ -24,7 +26,6 @@ from al_lightning.strategies.vaal import (
     pairs,
     vae_loss,
 )
-from al_lightning.types import Candidates, Query, Strategy
 
 SMALL = VAAL(multiplier=1 / 64, iterations=3, batch_size=4)
 ROWS = np.arange(3, 63, 2)

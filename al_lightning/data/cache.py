@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from al_lightning.data.base import DenseDataset, native_size
-from al_lightning.regions import cover
-from al_lightning.types import IGNORE, Rows
+from al_lightning.core.arrays import Rows
+from al_lightning.core.task import IGNORE
+from al_lightning.data.dataset import DenseDataset
+from al_lightning.data.reading import native_size
+from al_lightning.core.region import Region, cover
 
 CacheMode = Literal["memory", "disk", "none"]
 
@@ -60,8 +62,8 @@ class Cache:
         self._sizes: dict[int, tuple[int, int]] = {}
         self.pseudo: dict[int, NDArray[Any]] = {}
         """row -> (H, W) target that the learner made for itself; stands in for what is hidden."""
-        self.partial: dict[int, NDArray[np.int64]] = {}
-        """row -> (n, 4) revealed regions of rows that are not revealed as a whole; elsewhere targets are `IGNORE`."""
+        self.partial: dict[int, tuple[Region, ...]] = {}
+        """row -> revealed regions of rows that are not revealed as a whole; elsewhere targets are `IGNORE`."""
         self._images: NDArray[np.uint8] | None = None
         if mode == "memory":
             self._images = self._decode_all()

@@ -8,17 +8,20 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from al_lightning.data.base import DenseDataset
+from al_lightning.core.arrays import Rows, Size
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.prediction import Batch
+from al_lightning.core.seeds import torch_seed
+from al_lightning.core.task import IGNORE, Task
 from al_lightning.data.cache import Cache
-from al_lightning.data.effort import Effort
-from al_lightning.pool import LabelPool, torch_seed
-from al_lightning.types import IGNORE, Batch, Rows
+from al_lightning.data.dataset import DenseDataset
 
 
 class _Rows(Dataset[Batch]):
@@ -91,7 +94,6 @@ class PoolDataModule(pl.LightningDataModule):
         cache: a mode, or a `Cache` to share between runs.
         seed: with the stage, fixes the order of training batches.
         augment: random flips ("flips"), on the device, for training only; or "none".
-        effort: counts what labels cost; None counts clicks by vertices.
     """
 
     def __init__(
@@ -103,7 +105,6 @@ class PoolDataModule(pl.LightningDataModule):
         cache: Cache | Literal["memory", "disk", "none"] = "memory",
         seed: int = 0,
         augment: Literal["none", "flips"] = "none",
-        effort: Effort | None = None,
     ) -> None:
         super().__init__()
         if augment not in ("none", "flips"):
@@ -111,8 +112,6 @@ class PoolDataModule(pl.LightningDataModule):
         self.dataset, self.pool, self.seed = dataset, pool, seed
         self.batch_size, self.workers, self.augment = batch_size, workers, augment
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
-        self.effort = effort or Effort(self.cache)
-        """What the labels of the pool have cost."""
         self.stage = 0
         self.member = 0
         """Which learner of a committee trains; members see different orders."""
@@ -123,6 +122,19 @@ class PoolDataModule(pl.LightningDataModule):
         self.predict_rows: Rows | None = None
         """Rows to score instead of the whole pool."""
 
+    @property
+    def task(self) -> Task:
+        return self.dataset.task
+
+    @property
+    def size(self) -> Size:
+        """(H, W) that the learner sees."""
+        return self.dataset.size
+
+    def images(self, rows: Rows) -> NDArray[np.uint8]:
+        """rows (n,) -> (n, 3, H, W)."""
+        return self.cache.images(rows)
+
     def setup(self, stage: str) -> None:
         """Decode the targets that this step may see: annotated rows, validation, and test when testing.
 
@@ -132,7 +144,7 @@ class PoolDataModule(pl.LightningDataModule):
         if stage == "fit":
             annotated = self.pool.annotated.tolist()
             self.cache.reveal_targets(annotated, {row: self.pool.target(row) for row in annotated})
-            self.cache.partial = {row: self.pool.boxes(row) for row in self.pool.partial.tolist()}
+            self.cache.partial = {row: self.pool.regions(row) for row in self.pool.partial.tolist()}
             if self.cache.partial and self.dataset.task.kind == "depth":
                 raise ValueError("regions are for segmentation: a depth task is labelled by whole images")
             self.cache.pseudo = {row: np.load(file) for row, file in self.pool.pseudo.items()}

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.core.arrays import Rows
 from al_lightning.data.cache import Cache
 from al_lightning.neighbors import nearest
-from al_lightning.types import Rows
 
 SIDE = 16
 SAME = 3.0
@@ -34,8 +34,8 @@ def thumbnails(cache: Cache, rows: Rows) -> NDArray[np.float32]:
 def overlap(cache: Cache) -> dict[str, Any]:
     """How many test images occur in the pool: {"by_id": n, "by_thumbnail": n}.
 
-    by_thumbnail counts test images whose nearest pool thumbnail (l2) differs by less than `SAME` grey levels
-    in the mean, so that a re-encoded copy is found although no hash is equal.
+    by_id is what the loader counted by name. by_thumbnail counts test images whose nearest pool thumbnail (l2)
+    differs by less than `SAME` grey levels in the mean, so that a re-encoded copy is found although no hash is equal.
     """
     dataset = cache.dataset
     pool, test = thumbnails(cache, dataset.pool), thumbnails(cache, dataset.test)

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from al_lightning.data.base import DataError
-from al_lightning.types import Rows
+from al_lightning.core.arrays import Rows
+from al_lightning.data.errors import DataError
 
 SPLIT_SEED = 2021
 """Draws every split, whatever the seed of the experiment."""
 
-ProtocolName = Literal["clean", "paper"]
-Evaluation = Literal["auto", "native", "resized"]
 
-
-def evaluation(choice: Evaluation, protocol: str) -> Literal["native", "resized"]:
-    """auto: at the target's own size, but as the papers did under `paper`."""
-    if choice == "auto":
-        return "resized" if protocol == "paper" else "native"
-    return choice
-
-
-def share(name: str, fraction: float, count: int) -> int:
+def split_count(name: str, fraction: float, count: int) -> int:
     """round(fraction * count), at least 1.
+
+    Args:
+        name (str): of the option that holds the fraction, for the error.
+        fraction (float): in (0, 1).
+        count (int): images to take the fraction of.
 
     Raises:
         DataError: the fraction is not in (0, 1).
+
+    Example:
+        >>> split_count("validation", 0.1, 85), split_count("validation", 0.1, 3)
+        (8, 1)
     """
     if not 0 < fraction < 1:
         raise DataError(f"{name}={fraction}: expected a fraction above 0 and below 1")
@@ -44,8 +42,19 @@ def draw_groups(
     Groups come in random order; each is taken unless the number of rows is then farther from `count`. Groups
     of one row each give exactly `count`.
 
+    Args:
+        groups (Sequence[Hashable]): (n,) the group of each row, such as a sequence or a patient.
+        count (int): wanted number of rows.
+        rng (Generator): draws the order of the groups.
+        what (str): names the data in an error.
+        spare (int): groups that must be left. Default 1.
+
     Raises:
-        DataError: there are not enough groups; `what` names the data.
+        DataError: there are not enough groups.
+
+    Example:
+        >>> draw_groups(["a", "a", "b", "b"], 2, np.random.default_rng(0), "example").sum()
+        np.int64(2)
     """
     distinct = len(set(groups))
     if distinct <= spare:
@@ -74,13 +83,19 @@ def split_groups(
     """(pool, validation, test) positions in `groups`, ascending; no group is in two of them.
 
     Args:
-        groups: (n,) the group of each row (a sequence, a patient); range(n) splits by row.
-        validation, test: wanted numbers of rows, met as nearly as whole groups allow.
-        what: names the data in an error.
-        stream: several splits of one set that must not repeat each other's draws.
+        groups (Sequence[Hashable]): (n,) the group of each row (a sequence, a patient); range(n) splits by row.
+        validation (int): wanted number of rows, met as nearly as whole groups allow.
+        test (int): the same for the test split.
+        what (str): names the data in an error.
+        stream (int): tells several splits of one dataset apart, so that they do not repeat each other's draws.
+            Default 0.
 
     Raises:
         DataError: fewer than three groups, or no rows would be left for the pool.
+
+    Example:
+        >>> [len(rows) for rows in split_groups(range(10), 2, 3, "example")]
+        [5, 2, 3]
     """
     n = len(groups)
     if validation < 1 or test < 1 or validation + test >= n:

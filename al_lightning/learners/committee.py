@@ -3,52 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from al_lightning.learners.dense import DenseLearner
+from al_lightning.core.learner import Learner, learner_of
+from al_lightning.core.prediction import Batch, Prediction, SampleStatistics
 from al_lightning.learners.evaluation import Evaluation
-from al_lightning.learners.outputs import Moments
-from al_lightning.learners.pix2pix import Pix2Pix
-from al_lightning.types import Batch, Passes, Prediction
-
-Learner = DenseLearner | Pix2Pix
-"""What a name of `LEARNERS` builds, and what a committee has as members."""
 
 
 class Committee(pl.LightningModule):
-    """M ≥ 2 trained members of one task. It is validated, tested and scored, and not trained itself.
+    """M ≥ 2 trained members of one task, any learners. It is validated, tested and scored, and not trained itself.
 
     Its answer is the members' mean probability or depth. When the pool is scored, `passes` (`deviation` in cm for
-    depth) holds their disagreement, `members` (B, M, D) their descriptors, and `latent` (B, D) the mean descriptor.
+    depth) holds their disagreement, and where all members provide a latent, `members` (B, M, D) holds these descriptors
+    and `latent` (B, D) their mean.
 
-    Validation and tests take one deterministic pass of each member. In scoring, a member with MC passes of its own
-    counts with their mean.
+    Validation and tests take one deterministic pass (`forward`) of each member. In scoring, a member with MC passes of
+    its own counts with their mean.
 
     Raises:
-        ValueError: fewer than two members.
+        ValueError: fewer than two members, a member that is no learner (`al_lightning.types.Learner`), that provides
+            neither probabilities nor depth, or that has another task than the first.
     """
 
-    def __init__(self, members: Sequence[Learner]) -> None:
+    def __init__(self, members: Sequence[pl.LightningModule]) -> None:
         super().__init__()
         if len(members) < 2:
             raise ValueError(f"members={len(members)}: a committee has at least 2")
+        learners = [learner_of(member) for member in members]
+        self.task = learners[0].task
+        self.answer = "depth" if self.task.kind == "depth" else "probabilities"
+        for learner in learners:
+            if learner.task != self.task:
+                raise ValueError(f"members: of different tasks ({self.task} and {learner.task}); give all the same")
+            if self.answer not in learner.provides:
+                raise ValueError(
+                    f"members: {type(learner).__name__} does not provide {self.answer!r} (it provides "
+                    f"{sorted(learner.provides)}), so that the members cannot be compared"
+                )
+        self.with_latent = all("latent" in learner.provides for learner in learners)
         self.members = nn.ModuleList(members)
-        self.task = members[0].task
         self.evaluation = Evaluation(self.task)
 
     @property
     def provides(self) -> frozenset[str]:
         """Fields of `Prediction` that `predict_step` fills."""
-        depth = frozenset({"depth", "deviation"})
-        segmentation = frozenset({"probabilities", "passes"})
-        return frozenset({"latent", "members"}) | (depth if self.task.kind == "depth" else segmentation)
+        latent = frozenset({"latent", "members"} if self.with_latent else ())
+        return latent | {self.answer, "deviation" if self.answer == "depth" else "passes"}
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """As of its members' task; nothing is trained by it."""
+        return self.evaluation.monitor
+
+    @property
+    def wants_unlabelled(self) -> bool:
+        """False: it is not trained."""
+        return False
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 images (B, 3, H, W) -> (B, K, H, W): logits of the members' mean probability, or their mean depth as a
-        share of `task.maximum`."""
+        fraction of `task.maximum`."""
         outputs = [member(image) for member in self.members]
         if self.task.kind == "depth":
             return torch.stack(outputs).mean(0)
@@ -71,21 +89,30 @@ class Committee(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """What `provides` names, for a batch that needs rows and images only."""
-        result, passes, depth = Prediction(rows=batch["rows"]), Passes(), Moments()
-        latents = []
-        for member in self.members:
-            assert isinstance(member, Learner)
-            one = member.predict_step(batch, batch_idx)
-            assert one.latent is not None
-            latents.append(one.latent)
-            if one.probabilities is not None:
-                passes.add(one.probabilities)
-            if one.depth is not None:
-                depth.add(one.depth)
-        result.members = torch.stack(latents, 1)
-        result.latent = result.members.mean(1)
-        if self.task.kind == "depth":
-            result.depth, result.deviation = depth.mean, depth.deviation()
+        statistics, latents = SampleStatistics(), []
+        for member in self.members:  # one prediction at a time: its maps are large
+            one = cast(Learner, member).predict_step(batch, batch_idx)
+            statistics.add(promised(member, one, self.answer))
+            if self.with_latent:
+                latents.append(promised(member, one, "latent"))
+        result = Prediction(rows=batch["rows"])
+        if latents:
+            result.members = torch.stack(latents, 1)
+            result.latent = result.members.mean(1)
+        if self.answer == "depth":
+            result.depth, result.deviation = statistics.mean, statistics.deviation()
         else:
-            result.probabilities, result.passes = passes.mean, passes
+            result.probabilities, result.passes = statistics.mean, statistics
         return result
+
+
+def promised(member: Any, prediction: Prediction, name: str) -> Tensor:
+    """A field of a prediction that the member says it provides.
+
+    Raises:
+        ValueError: it is None.
+    """
+    value: Tensor | None = getattr(prediction, name)
+    if value is None:
+        raise ValueError(f"{type(member).__name__}.predict_step left out {name!r}, which its `provides` names")
+    return value

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from al_lightning.core.prediction import Batch, Prediction, SampleStatistics
+from al_lightning.core.task import Task
 from al_lightning.learners.evaluation import Evaluation
 from al_lightning.learners.losses import Discrepancy, batch_dice_loss, depth_loss, segmentation_loss
-from al_lightning.learners.outputs import Moments, probabilities
+from al_lightning.learners.outputs import probabilities
 from al_lightning.networks import Network
-from al_lightning.types import Batch, Passes, Prediction, Task
 
 N = TypeVar("N", bound=Network)
 
@@ -27,14 +28,16 @@ class DenseLearner(pl.LightningModule):
         task: what the targets hold.
         lr, betas, weight_decay: of Adam.
         mean, std: of the input's three channels after scaling to [0, 1]; the network sees (x − mean)/std.
-        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on.
         discrepancy: the feature-discrepancy loss on unlabelled batches; None trains on labels alone.
         objective: loss of segmentation: `segmentation_loss` ("bce-dice"), or `batch_dice_loss` ("dice").
         grey: replace the three channels by their luminance.
 
+    Attributes:
+        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on. 1 until `set_mc_passes` or an
+            assignment changes it, which raises ValueError where the network has no active dropout layer.
+
     Raises:
-        ValueError: mc_passes > 1 although the network has no active dropout layer, or discrepancy for a task
-            that is not segmentation.
+        ValueError: discrepancy for a task that is not segmentation.
     """
 
     def __init__(
@@ -46,7 +49,6 @@ class DenseLearner(pl.LightningModule):
         weight_decay: float = 0.0,
         mean: tuple[float, ...] = (0.5, 0.5, 0.5),
         std: tuple[float, ...] = (0.5, 0.5, 0.5),
-        mc_passes: int = 1,
         discrepancy: Discrepancy | None = None,
         objective: Literal["bce-dice", "dice"] = "bce-dice",
         grey: bool = False,
@@ -55,7 +57,7 @@ class DenseLearner(pl.LightningModule):
         self.network = network
         self.task = task
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
-        self.mc_passes = mc_passes
+        self._mc_passes = 1
         self.discrepancy = discrepancy
         if discrepancy is not None and task.kind != "segmentation":
             raise ValueError(f"discrepancy: compares the features of classes, which a {task.kind} task has none of")
@@ -64,17 +66,29 @@ class DenseLearner(pl.LightningModule):
         self.normalise = v2.Compose(
             [*to_grey, v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
         )
-        if mc_passes > 1 and not dropout_layers(network):
+        self.evaluation = Evaluation(task)
+
+    @property
+    def mc_passes(self) -> int:
+        return self._mc_passes
+
+    @mc_passes.setter
+    def mc_passes(self, passes: int) -> None:
+        if passes < 1:
+            raise ValueError(f"mc_passes={passes}: expected at least 1")
+        if passes > 1 and not dropout_layers(self.network):
             raise ValueError(
-                f"mc_passes={mc_passes}: {type(network).__name__} has no dropout layer, so all passes would be "
+                f"mc_passes={passes}: {type(self.network).__name__} has no dropout layer, so all passes would be "
                 "equal; set learner.options.dropout above 0, or learner.mc_passes=1"
             )
-        self.evaluation = Evaluation(task)
+        self._mc_passes = passes
 
     @property
     def provides(self) -> frozenset[str]:
         """Fields of `Prediction` that `predict_step` fills."""
-        names = {"latent", "features", "depth" if self.task.kind == "depth" else "probabilities"}
+        names = {"latent", "features", "levels", "depth" if self.task.kind == "depth" else "probabilities"}
+        if cast(Network, self.network).classifier is not None:
+            names.add("before_classifier")
         if self.mc_passes > 1:
             names.add("deviation" if self.task.kind == "depth" else "passes")
         return frozenset(names)
@@ -90,7 +104,7 @@ class DenseLearner(pl.LightningModule):
         return self.evaluation.monitor
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 images (B, 3, H, W) -> logits, or depth as a share of `task.maximum`, (B, K, H, W)."""
+        """uint8 images (B, 3, H, W) -> logits, or depth as a fraction of `task.maximum`, (B, K, H, W)."""
         network = cast(Network, self.network)
         return network.decode(network.encode(self.normalise(image)))
 
@@ -138,20 +152,20 @@ class DenseLearner(pl.LightningModule):
         maps = network.encode(image)
         prediction.features = maps[-1]
         prediction.latent = maps[-1].float().mean((2, 3))
-        outputs = self._passes(network, image, maps)
-        if self.task.kind == "depth":
-            depth = Moments()
-            for output in outputs:
-                depth.add(output.float() * self.task.maximum)
-            prediction.depth, prediction.deviation = depth.mean, depth.deviation()
-        else:
-            passes = Passes()
-            for output in outputs:
-                passes.add(probabilities(output.float()))
-            prediction.probabilities = passes.mean
-            if self.mc_passes > 1:
-                prediction.passes = passes
-                prediction.deterministic = lambda: probabilities(network.decode(maps).float())
+        prediction.levels = {f"encoder.{i}": m for i, m in enumerate(maps) if m.is_floating_point() and m.numel()}
+        if network.classifier is not None:
+            prediction.before_classifier = lambda: input_of(network, maps)
+        statistics = SampleStatistics()
+        depth = self.task.kind == "depth"
+        for output in self._passes(network, image, maps):
+            statistics.add(output.float() * self.task.maximum if depth else probabilities(output.float()))
+        if depth:
+            prediction.depth, prediction.deviation = statistics.mean, statistics.deviation()
+            return prediction
+        prediction.probabilities = statistics.mean
+        if self.mc_passes > 1:
+            prediction.passes = statistics
+            prediction.deterministic = lambda: probabilities(network.decode(maps).float())
         return prediction
 
     def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
@@ -189,6 +203,20 @@ def checked(network: N, size: tuple[int, int]) -> N:
             f"set dataset.options.size={near[0] if near[0] == near[1] else near}"
         )
     return network
+
+
+def input_of(network: Network, maps: list[Tensor]) -> Tensor:
+    """(B, D, h, w) what the classifier gets when the maps are decoded, with dropout as the modules have it."""
+    classifier = network.classifier
+    assert classifier is not None
+    found: list[Tensor] = []
+    handle = classifier.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0]))
+    try:
+        with torch.no_grad():
+            network.decode(maps)
+    finally:
+        handle.remove()
+    return found[-1]
 
 
 def dropout_layers(network: nn.Module) -> list[nn.Module]:

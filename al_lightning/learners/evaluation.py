@@ -7,16 +7,17 @@ from typing import Literal, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from al_lightning.core.prediction import Batch
+from al_lightning.core.task import Task
 from al_lightning.learners.outputs import classes
-from al_lightning.metrics import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
-from al_lightning.object_metrics import ObjectMetrics
-from al_lightning.types import Batch, Task
+from al_lightning.metrics.dense import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
+from al_lightning.metrics.objects import ObjectMetrics
 
-Part = Literal["val", "test"]
+Phase = Literal["val", "test"]
 
 
 class Evaluation(nn.Module):
-    """The metrics of a task for the parts "val" and "test", and in "test" of objects where the task scores them.
+    """The metrics of a task in the phases "val" and "test", and in "test" of objects where the task scores them.
 
     A learner holds one as a child, so that it follows to the learner's device. Its steps `update` it, and the ends of
     its epochs log `results`. It has no parameters and adds nothing to a checkpoint: an epoch's counts end with it.
@@ -34,37 +35,37 @@ class Evaluation(nn.Module):
         name, mode = PRIMARY[self.task.kind]
         return f"val/{name}", mode
 
-    def update(self, part: Part, output: Tensor, batch: Batch) -> None:
-        """Count a batch's output (B, K, H, W): logits, or depth as a share of `task.maximum`.
+    def update(self, phase: Phase, output: Tensor, batch: Batch) -> None:
+        """Count a batch's output (B, K, H, W): logits, or depth as a fraction of `task.maximum`.
 
         Targets at their own size (`batch["native"]`) are compared with the output resized to it, bilinearly.
         """
         if "native" not in batch:
-            self._compare(part, output, batch["target"])
+            self._compare(phase, output, batch["target"])
             return
         for i, (one, target) in enumerate(zip(output, batch["native"], strict=True)):
             resized = F.interpolate(one[None].float(), target.shape[-2:], mode="bilinear", align_corners=False)
-            self._compare(part, resized, target[None])
-            if part == "test" and self.objects is not None and "objects" in batch:
+            self._compare(phase, resized, target[None])
+            if phase == "test" and self.objects is not None and "objects" in batch:
                 self.objects.update([classes(resized)[0] > 0], [batch["objects"][i]], batch.get("parts", [])[i : i + 1])
 
-    def results(self, part: Part) -> dict[str, Tensor]:
+    def results(self, phase: Phase) -> dict[str, Tensor]:
         """{"val/miou": scalar, ...} of all that was counted on all ranks since the last call, and forget it."""
-        metric = self._metric(part)
-        values = {f"{part}/{name}": value for name, value in metric.compute().items()}
+        metric = self._metric(phase)
+        values = {f"{phase}/{name}": value for name, value in metric.compute().items()}
         metric.reset()
-        if part == "test" and self.objects is not None:
+        if phase == "test" and self.objects is not None:
             values |= {f"test/{name}": value for name, value in self.objects.compute().items()}
             self.objects.reset()
         return values
 
-    def _compare(self, part: Part, output: Tensor, target: Tensor) -> None:
-        metric = self._metric(part)
+    def _compare(self, phase: Phase, output: Tensor, target: Tensor) -> None:
+        metric = self._metric(phase)
         if isinstance(metric, DepthMetrics):
             shaped = target if target.dim() == 4 else target[:, None]
             metric.update(output.float() * self.task.maximum, shaped)
         else:
             metric.update(classes(output), target)
 
-    def _metric(self, part: Part) -> SegmentationMetrics | DepthMetrics:
-        return cast(SegmentationMetrics | DepthMetrics, self.metrics[part])
+    def _metric(self, phase: Phase) -> SegmentationMetrics | DepthMetrics:
+        return cast(SegmentationMetrics | DepthMetrics, self.metrics[phase])

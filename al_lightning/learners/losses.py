@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from al_lightning.types import IGNORE
+from al_lightning.core.task import IGNORE
 from al_lightning.uncertainty import class_features
 
 
@@ -65,7 +65,7 @@ def batch_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def depth_loss(output: Tensor, target: Tensor, maximum: float) -> Tensor:
-    """Mean absolute error in shares of `maximum` (cm): output (B, 1, H, W) in shares, target (B, 1, H, W) in cm."""
+    """Mean absolute error as a fraction of `maximum` (cm): output (B, 1, H, W) in fractions, target in cm."""
     return F.l1_loss(output, target / maximum)
 
 

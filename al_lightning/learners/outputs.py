@@ -1,4 +1,4 @@
-"""From what a network puts out to probabilities and classes, and the mean of several outputs."""
+"""From what a network puts out to probabilities and classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from torch import Tensor
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Logits (B, K, H, W) -> (B, C, H, W): softmax, or (1 − p, p) of a sigmoid head (K = 1)."""
+    """Logits (B, K, H, W) -> (B, C, H, W): softmax, or (1 − p, p) of a sigmoid head (K = 1).
+
+    Example:
+        >>> probabilities(torch.zeros(1, 1, 1, 1)).flatten().tolist()
+        [0.5, 0.5]
+    """
     if logits.shape[1] == 1:
         p = logits.sigmoid()
         return torch.cat([1 - p, p], 1)
@@ -15,24 +20,10 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def classes(logits: Tensor) -> Tensor:
-    """Logits (B, K, H, W) -> class indices (B, H, W) int64; a sigmoid head (K = 1) says foreground from p = 0.5 on."""
+    """Logits (B, K, H, W) -> class indices (B, H, W) int64; a sigmoid head (K = 1) says foreground from p = 0.5 on.
+
+    Example:
+        >>> classes(torch.tensor([-1.0, 0.0, 2.0]).view(1, 1, 1, 3)).flatten().tolist()
+        [0, 1, 1]
+    """
     return (logits[:, 0] >= 0).long() if logits.shape[1] == 1 else logits.argmax(1)
-
-
-class Moments:
-    """Running mean and mean square of M maps of equal shape; memory does not grow with M."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor = torch.zeros(())
-        self.square: Tensor = torch.zeros(())
-
-    def add(self, value: Tensor) -> None:
-        """Count one map, of any shape."""
-        self.count += 1
-        self.mean = self.mean + (value - self.mean) / self.count
-        self.square = self.square + (value**2 - self.square) / self.count
-
-    def deviation(self) -> Tensor | None:
-        """Standard deviation over the maps (biased: divided by M), of their shape; None for a single one."""
-        return (self.square - self.mean**2).clamp_min(0).sqrt() if self.count > 1 else None

@@ -10,11 +10,13 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
+from al_lightning.core.arrays import Size
+from al_lightning.core.prediction import Batch, Prediction
+from al_lightning.core.task import Task
 from al_lightning.learners.dense import DenseLearner, checked
 from al_lightning.learners.losses import adversarial_loss, masked_l1
 from al_lightning.learners.tanh import TanhNetwork, as_output, scale_target
 from al_lightning.networks.pix2pix import PatchDiscriminator, Pix2PixGenerator
-from al_lightning.types import Batch, Prediction, Task
 
 SMALLEST = 32
 """Below 32 pixels the discriminator would normalise maps of a single value."""
@@ -22,8 +24,7 @@ SMALLEST = 32
 
 def pix2pix(
     task: Task,
-    size: tuple[int, int],
-    mc_passes: int = 1,
+    size: Size,
     gan: Literal["lsgan", "bce"] = "lsgan",
     l1: float = 200.0,
     n_gen: int | None = None,
@@ -35,7 +36,7 @@ def pix2pix(
     """pix2pix with as many levels as the size has halvings, 8 at most: 8 for 256, 7 for 128, 6 for 64 pixels.
 
     Args:
-        task, size, mc_passes: from the dataset and the learner's section.
+        task, size: from the dataset.
         gan: "lsgan": least squares (the paper's code); "bce": binary cross-entropy (its equation 2).
         l1: weight λ of the L1 term.
         n_gen: steps of the generator for one of the discriminator; None: 1 for segmentation, 2 for depth.
@@ -56,7 +57,7 @@ def pix2pix(
     generator = checked(Pix2PixGenerator(task.channels, levels, dropout, multiplier), size)
     discriminator = PatchDiscriminator(task.channels, multiplier)
     steps = n_gen if n_gen is not None else 2 if task.kind == "depth" else 1
-    return Pix2Pix(generator, discriminator, task, gan, l1, steps, lr, betas, mc_passes)
+    return Pix2Pix(generator, discriminator, task, gan, l1, steps, lr, betas)
 
 
 class Pix2Pix(pl.LightningModule):
@@ -80,10 +81,9 @@ class Pix2Pix(pl.LightningModule):
         l1: λ in L_G = adversarial + λ · mean |y − G(x)|.
         n_gen: steps of the generator a batch.
         lr, betas: of both Adams.
-        mc_passes: as of `DenseLearner`.
 
     Raises:
-        ValueError: more than two classes, an impossible option, or mc_passes > 1 with a dropout of 0.
+        ValueError: more than two classes, or an impossible option.
     """
 
     def __init__(
@@ -96,7 +96,6 @@ class Pix2Pix(pl.LightningModule):
         n_gen: int = 1,
         lr: float = 2e-4,
         betas: tuple[float, float] = (0.5, 0.999),
-        mc_passes: int = 1,
     ) -> None:
         super().__init__()
         if task.channels > 1:
@@ -113,13 +112,22 @@ class Pix2Pix(pl.LightningModule):
         self.automatic_optimization = False
         self.task, self.gan, self.l1, self.n_gen = task, gan, l1, n_gen
         self.lr, self.betas = lr, betas
-        self.dense = DenseLearner(TanhNetwork(generator, task), task, mc_passes=mc_passes)
+        self.dense = DenseLearner(TanhNetwork(generator, task), task)
         self.discriminator = discriminator
 
     @property
     def generator(self) -> Pix2PixGenerator:
         """The network that is evaluated and whose encoder gives the latent."""
         return cast(TanhNetwork, self.dense.network).generator
+
+    @property
+    def mc_passes(self) -> int:
+        """Passes that `predict_step` averages, as of `DenseLearner`."""
+        return self.dense.mc_passes
+
+    @mc_passes.setter
+    def mc_passes(self, passes: int) -> None:
+        self.dense.mc_passes = passes
 
     @property
     def provides(self) -> frozenset[str]:
@@ -137,7 +145,7 @@ class Pix2Pix(pl.LightningModule):
         return self.dense.monitor
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 images (B, 3, H, W) -> log-odds of the foreground, or depth as a share of the maximum, (B, 1, H, W)."""
+        """uint8 images (B, 3, H, W) -> (B, 1, H, W) log-odds of the foreground, or depth as a fraction of the maximum."""
         output: Tensor = self.dense(image)
         return output
 

@@ -1,4 +1,4 @@
-"""Maps in [−1, 1], as pix2pix makes them, in place of logits and shares of the maximum depth."""
+"""Maps in [−1, 1], as pix2pix makes them, in place of logits and fractions of the maximum depth."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from al_lightning.core.task import IGNORE, Task
 from al_lightning.networks import repeat
 from al_lightning.networks.pix2pix import Pix2PixGenerator
-from al_lightning.types import IGNORE, Task
 
 
 class TanhNetwork(nn.Module):
@@ -21,12 +21,17 @@ class TanhNetwork(nn.Module):
         self.multiple, self.width = generator.multiple, generator.width
         self.dropout_in_encoder = generator.dropout_in_encoder
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The generator's last layer with weights."""
+        return self.generator.classifier
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [−1, 1] -> maps, fine to coarse."""
         return self.generator.encode(image)
 
     def decode(self, maps: list[Tensor]) -> Tensor:
-        """Maps -> (B, 1, H, W) log-odds of the foreground, or share of the maximum depth."""
+        """Maps -> (B, 1, H, W) log-odds of the foreground, or fraction of the maximum depth."""
         return as_output(self.generator.decode(maps), self.task)
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
@@ -34,7 +39,7 @@ class TanhNetwork(nn.Module):
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [−1, 1] -> (B, 1, H, W) log-odds of the foreground, or share of the maximum depth."""
+        """(B, 3, H, W) in [−1, 1] -> (B, 1, H, W) log-odds of the foreground, or fraction of the maximum depth."""
         return self.decode(self.encode(image))
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from al_lightning.core.arrays import Size
+from al_lightning.core.task import Task
 from al_lightning.learners.dense import DenseLearner, checked
 from al_lightning.learners.losses import Discrepancy
 from al_lightning.networks.smp import HALF, SmpNetwork
 from al_lightning.networks.unet import PlainUNet
-from al_lightning.types import Task
 
 
 def unet(
     task: Task,
-    size: tuple[int, int],
-    mc_passes: int = 1,
+    size: Size,
     encoder: str | None = None,
     encoder_weights: str | None = None,
     widths: list[int] = [32, 64, 128, 256, 512],  # noqa: B006  never changed; OmegaConf copies it
@@ -34,7 +34,7 @@ def unet(
     """The plain U-Net, or the U-Net of segmentation_models_pytorch when `encoder` is given.
 
     Args:
-        task, size, mc_passes: from the dataset and the learner's section.
+        task, size: from the dataset.
         encoder: None for the plain U-Net, else a name that segmentation_models_pytorch knows ("resnet34").
         encoder_weights: None, "imagenet", or a file; only with an encoder.
         widths: channels of the plain U-Net's levels; the last is the dimension of the latent.
@@ -51,7 +51,7 @@ def unet(
 
     Raises:
         ValueError: weights without an encoder or that do not fit it, an unknown encoder, a size that the network
-            cannot halve, or an impossible dropout, mc_passes or discrepancy.
+            cannot halve, or an impossible dropout or discrepancy.
         FileNotFoundError: weights that are neither a file nor to be downloaded.
     """
     network: PlainUNet | SmpNetwork
@@ -64,4 +64,4 @@ def unet(
         network = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
         mean, std = network.mean, network.std
     extra = Discrepancy(discrepancy, delta, detach_mask) if discrepancy else None
-    return DenseLearner(checked(network, size), task, lr, betas, weight_decay, mean, std, mc_passes, extra, loss, grey)
+    return DenseLearner(checked(network, size), task, lr, betas, weight_decay, mean, std, extra, loss, grey)

@@ -29,6 +29,11 @@ class Network(Protocol):
     dropout_in_encoder: bool
     """True where `encode` itself holds dropout, so that every Monte Carlo pass must run it anew."""
 
+    @property
+    def classifier(self) -> nn.Module | None:
+        """The last layer with weights, whose input is the map before the classifier; None where there is no single one
+        (FCN-8s adds the scores of three levels)."""
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) float -> maps, fine to coarse: the last is the deepest, after its last layer.
 

@@ -87,6 +87,11 @@ class DRND22(nn.Module):
         nn.init.kaiming_normal_(self.score.weight, nonlinearity="relu")
         nn.init.zeros_(cast(Tensor, self.score.bias))
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return self.score
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> the last map of each scale: 1 (16 channels), 1/2 (32), 1/4 (64), 1/8 (512).
 

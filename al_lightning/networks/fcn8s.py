@@ -62,6 +62,11 @@ class FCN8s(nn.Module):
         self.scores = nn.ModuleList(nn.Conv2d(c, channels_out, 1) for c in (full, widths[3][-1], widths[2][-1]))
         self.doubling = nn.ModuleList(_bilinear_doubling(channels_out) for _ in range(2))
 
+    @property
+    def classifier(self) -> None:
+        """None: the scores of three levels are added."""
+        return None
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, C, H, W) -> pool3, pool4, pool5 at 1/8, 1/16 and 1/32 of the size.
 

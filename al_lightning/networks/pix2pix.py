@@ -68,6 +68,11 @@ class Pix2PixGenerator(nn.Module):
         )
         initialise(self)
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return self.head[2]
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [−1, 1] -> L maps at 1/2, ... 1/2^L of the size.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,6 +46,11 @@ class SegNet(nn.Module):
             self.up.insert(0, nn.Sequential(*convolutions))
             before = stage[-1]
         self.dropout = nn.Dropout(dropout)
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return cast(nn.Sequential, self.up[-1])[-1]
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> five index tensors (B, c, H/2^i, W/2^i), i = 1..5, then (B, width, H/32, W/32).

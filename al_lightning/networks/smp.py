@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import segmentation_models_pytorch as smp
 import torch
@@ -96,6 +96,11 @@ class SmpNetwork(nn.Module):
             isinstance(module, _DropoutNd) and module.p > 0 for module in self.model.encoder.modules()
         )
         self._freeze_unreached()
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return cast(nn.Sequential, self.model.segmentation_head)[0]
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> the encoder's maps, the image itself first.

@@ -65,6 +65,11 @@ class SuggestiveFCN(nn.Module):
         joined = first + len(self.climbs) * quarters[0]
         self.head = nn.Sequential(conv_relu(joined, first), nn.Conv2d(first, channels_out, 1))
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return self.head[1]
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> six maps at 1, 1/2, ... 1/32 of the size.
 

@@ -87,6 +87,11 @@ class PlainUNet(nn.Module):
             self.merge.append(_two_convolutions(skip + enlarged, skip, norm))
         self.head = nn.Conv2d(widths[0], channels_out, 1)
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The last layer with weights, whose input is the map before the classifier."""
+        return self.head
+
     def encode(self, image: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> L maps (B, widths[l], H/2^l, W/2^l).
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from al_lightning.types import Query
-
-
-class Oracle(Protocol):
-    """Answers queries."""
-
-    def reveal(self, query: Query) -> dict[int, str]:
-        """row -> file of its label, where that is not the dataset's own."""
+from al_lightning.core.query import Query
 
 
 @dataclass(frozen=True)

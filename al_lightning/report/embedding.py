@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from al_lightning.report.curves import STYLE
+from al_lightning.report.figures import STYLE
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,6 +32,10 @@ def embed(features: Floats, random_state: int, perplexity: float = 30.0) -> NDAr
 
     Raises:
         ValueError: fewer than five images, or a value is not finite.
+
+    Example:
+        >>> embed(np.random.default_rng(0).normal(size=(8, 3)), random_state=0).shape
+        (8, 2)
     """
     features = np.asarray(features, dtype=np.float32)
     if features.ndim != 2 or len(features) < 5:
@@ -55,6 +59,11 @@ def scatter(points: Floats, stage: NDArray[np.integer[Any]], size: tuple[float, 
 
     Raises:
         ValueError: the shapes do not belong together.
+
+    Example:
+        >>> svg = scatter(np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([-1, 0]))
+        >>> svg.count("<svg")
+        1
     """
     points, stage = np.asarray(points), np.asarray(stage)
     if points.ndim != 2 or points.shape[1] != 2 or stage.shape != (len(points),):

@@ -1,88 +1,92 @@
-"""What was picked: thumbnails by strategy and stage, as HTML."""
+"""What was picked: thumbnails by strategy and stage."""
 
 from __future__ import annotations
 
-import base64
-import io
-import math
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from dataclasses import replace
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from al_lightning.report.compare import Curve
+from al_lightning.report.group import Curve
+from al_lightning.report.picks import Pick, by_image, describe, sample
+from al_lightning.report.pictures import outlined, thumbnail
 from al_lightning.report.runs import Run, lookup
+from al_lightning.report.text import plural
+from al_lightning.report.views import Gallery, StagePicks, StrategyPicks, Thumbnail
 
 Images = Callable[[Run, list[str]], Mapping[str, Image.Image]]
 """(run, ids) -> the pictures it has, by id; an id may be absent."""
 
 SHOWN = 12
-HEIGHT = 96
+"""Picks of a stage that are shown."""
 SOURCES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+NO_COLOUR = "transparent"
 
 
-def thumbnail(image: Image.Image, height: int = HEIGHT) -> str:
-    """A data URI of a JPEG, `height` pixels high and at most twice as wide (the middle of a wider picture)."""
-    rgb = image.convert("RGB")
-    width = min(2 * height, max(1, round(rgb.width * height / rgb.height)))
-    crop = max(0.0, rgb.width - width * rgb.height / height) / 2
-    box = (crop, 0.0, rgb.width - crop, float(rgb.height))
-    buffer = io.BytesIO()
-    rgb.resize((width, height), Image.Resampling.LANCZOS, box, reducing_gap=2).save(
-        buffer, "JPEG", quality=80, optimize=True
-    )
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def gallery(curves: Sequence[Curve], seed: int, images: Images | None) -> Gallery:
+    """For each strategy and stage of one seed, up to `SHOWN` of the images picked.
+
+    Strategies that have no run of this seed, or have picked nothing, say so.
+
+    Args:
+        images: gives the pictures of some ids of a run; None shows ids. Where it raises OSError or ValueError, ids
+            are shown with the error in a note.
+    """
+    runs = [(curve.label, next((run for run in curve.runs if run.seed == seed), None)) for curve in curves]
+    found = {str(p.get("source")) for _, run in runs if run for row in run.rows for p in row.get("selected") or []}
+    sources = sorted(found) if len(found) > 1 else []
+    colours = {source: SOURCES[k % len(SOURCES)] for k, source in enumerate(sources)}
+    strategies: list[StrategyPicks] = []
+    for label, run in runs:
+        strategy = _strategy(label, run, seed, colours, images)
+        if strategy.note in {known.note for known in strategies}:
+            strategy = replace(strategy, note="")
+        strategies.append(strategy)
+    return Gallery(seed, list(colours.items()), strategies)
 
 
-def by_image(picks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The regions of an image that one rule picked as one pick with "boxes", at the place of the first."""
-    found: list[dict[str, Any]] = []
-    first: dict[tuple[str, str], dict[str, Any]] = {}
-    for pick in picks:
-        key = (str(pick["id"]), str(pick.get("source")))
-        if "box" in pick and key in first:
-            first[key]["boxes"].append(pick["box"])
-            continue
-        found.append({**pick, "boxes": [pick["box"]]} if "box" in pick else dict(pick))
-        if "box" in pick:
-            first[key] = found[-1]
-    return list(found)
+def _strategy(
+    label: str, run: Run | None, seed: int, colours: Mapping[str, str], images: Images | None
+) -> StrategyPicks:
+    picked = [(row, by_image(row.get("selected") or [])) for row in run.rows] if run else []
+    picked = [(row, picks) for row, picks in picked if picks]
+    if run is None or not picked:
+        what = "No run" if run is None else "Nothing picked" if run.complete else "Nothing picked yet"
+        return StrategyPicks(label, [], f"{what} for seed {seed}.", "")
+    shown = [sample(picks, SHOWN) for _, picks in picked]
+    pictures, note = _pictures(run, list(dict.fromkeys(str(pick["id"]) for some in shown for pick in some)), images)
+    size = lookup(run.environment, "dataset.size")
+    stages = [
+        StagePicks(
+            stage=str(row["stage"]),
+            labelled=str(row["labelled"]),
+            count=f"{len(some)} of {len(picks)} shown" if len(some) < len(picks) else f"all {len(picks)} shown",
+            pictures=bool(pictures),
+            picks=[
+                Thumbnail(
+                    id=str(pick["id"]),
+                    source=_source(pick, pictures, size),
+                    text=describe(pick),
+                    colour=colours.get(str(pick.get("source")), NO_COLOUR),
+                )
+                for pick in some
+            ],
+        )
+        for (row, picks), some in zip(picked, shown, strict=True)
+    ]
+    return StrategyPicks(label, stages, "", note)
 
 
-def outlined(image: Image.Image, boxes: Sequence[Sequence[int]], size: Sequence[int]) -> Image.Image:
-    """The picture with the boxes (top, left, height, width) drawn, which are in pixels of an image of `size` (H, W)."""
-    copy = image.convert("RGB")
-    canvas = ImageDraw.Draw(copy)
-    y, x = copy.height / size[0], copy.width / size[1]
-    width = max(1, round(copy.height / 64))
-    for top, left, height, breadth in boxes:
-        corners = (left * x, top * y, (left + breadth) * x - 1, (top + height) * y - 1)
-        canvas.rectangle(corners, outline=(20, 20, 20), width=2 * width)
-        canvas.rectangle(corners, outline=(255, 225, 60), width=width)
-    return copy
-
-
-def sample(picks: Sequence[Mapping[str, Any]], most: int = SHOWN) -> list[Mapping[str, Any]]:
-    """At most `most` picks: the first of each source, in proportion, in their order of choice."""
-    total: dict[str, int] = {}
-    rank = []
-    for pick in picks:
-        source = str(pick.get("source"))
-        rank.append((total.get(source, 0), source))
-        total[source] = total.get(source, 0) + 1
-    # Rank within its source, as a share of that source: taking the smallest shares takes each source in proportion.
-    order = sorted(range(len(picks)), key=lambda i: ((rank[i][0] + 0.5) / total[rank[i][1]], i))
-    return [picks[i] for i in sorted(order[:most])]
-
-
-def describe(pick: Mapping[str, Any]) -> str:
-    """`id, picked by k-center, score 0.123`."""
-    score = pick.get("score")
-    said = f", score {score:.4g}" if isinstance(score, int | float) and math.isfinite(score) else ""
-    regions = len(pick.get("boxes", ()))
-    what = "" if not regions else "1 region " if regions == 1 else f"{regions} regions "
-    return f"{pick['id']}, {what}picked by {pick.get('source') or 'an unknown rule'}{said}"
+def _source(pick: Pick, pictures: Mapping[str, Image.Image], size: Any) -> str:
+    """The thumbnail of a pick of `by_image`, with its boxes; regions of another kind are not drawn, for only their
+    names are known here, and the caption holds these."""
+    picture = pictures.get(str(pick["id"]))
+    if picture is None:
+        return ""
+    if pick.get("kind") == "box" and size:
+        picture = outlined(picture, pick["regions"], size)
+    return thumbnail(picture)
 
 
 def _pictures(run: Run, ids: list[str], images: Images | None) -> tuple[Mapping[str, Image.Image], str]:
@@ -96,57 +100,4 @@ def _pictures(run: Run, ids: list[str], images: Images | None) -> tuple[Mapping[
     missing = sum(name not in found for name in ids)
     if missing == len(ids):
         return found, "The pictures were not found: only their ids are shown."
-    return found, f"{missing} of {len(ids)} pictures were not found; their ids are shown." if missing else ""
-
-
-def gallery(curves: Sequence[Curve], seed: int, images: Images | None) -> str:
-    """An HTML fragment: for each strategy and stage of one seed, up to twelve of the images picked.
-
-    Strategies that have no run of this seed, or have picked nothing, say so.
-    """
-    runs = [(curve.label, next((run for run in curve.runs if run.seed == seed), None)) for curve in curves]
-    sources = sorted(
-        {str(pick.get("source")) for _, run in runs if run for row in run.rows for pick in row.get("selected") or []}
-    )
-    colour = {source: SOURCES[k % len(SOURCES)] for k, source in enumerate(sources)}
-    parts = []
-    if len(sources) > 1:
-        key = " ".join(f'<span class="key"><i style="background:{colour[s]}"></i>{escape(s)}</span>' for s in sources)
-        parts.append(f'<p class="keys">Picked by: {key}</p>')
-    notes: list[str] = []
-    for label, run in runs:
-        parts.append(f"<h4>{escape(label)}</h4>")
-        stages = [(row, by_image(row.get("selected") or [])) for row in run.rows] if run else []
-        stages = [(row, picks) for row, picks in stages if picks]
-        if run is None or not stages:
-            what = "No run" if run is None else "Nothing picked" if run.complete else "Nothing picked yet"
-            parts.append(f"<p class='quiet'>{what} for seed {seed}.</p>")
-            continue
-        shown = [sample(picks) for _, picks in stages]
-        ids = list(dict.fromkeys(str(pick["id"]) for some in shown for pick in some))
-        pictures, note = _pictures(run, ids, images)
-        if note and note not in notes:
-            notes.append(note)
-            parts.append(f'<p class="note">{escape(note)}</p>')
-        for (row, picks), some in zip(stages, shown, strict=True):
-            count = f"{len(some)} of {len(picks)} shown" if len(some) < len(picks) else f"all {len(picks)} shown"
-            listed = "" if pictures else ' class="ids"'
-            parts.append(
-                f'<div class="picks"><p><b>Stage {escape(str(row["stage"]))}</b>, '
-                f"{escape(str(row['labelled']))} labelled: {count}</p><ul{listed}>"
-            )
-            for pick in some:
-                text = escape(describe(pick), quote=True)
-                picture = pictures.get(str(pick["id"]))
-                size = lookup(run.environment, "dataset.size")
-                if picture is not None and pick.get("boxes") and size:
-                    picture = outlined(picture, pick["boxes"], size)
-                border = colour[str(pick.get("source"))] if len(sources) > 1 else "transparent"
-                inner = (
-                    f'<img src="{thumbnail(picture)}" alt="{text}" title="{text}">'
-                    if picture is not None
-                    else f'<code title="{text}">{escape(str(pick["id"]))}</code>'
-                )
-                parts.append(f'<li style="border-color:{border}">{inner}</li>')
-            parts.append("</ul></div>")
-    return "\n".join(parts)
+    return found, f"{plural(missing, 'picture')} of {len(ids)} not found: ids are shown instead." if missing else ""

@@ -8,29 +8,39 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from al_lightning.storage import read_rows
+from al_lightning.core.run_folder import read_rows
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FULL = 1 - 1e-9
-"""A stage with at least this fraction labelled has all labels."""
+"""A stage with at least this fraction labelled has all labels; a little below 1 for sums of fractions."""
 _SEED = re.compile(r"seed-(\d+)")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, `<experiment>/<strategy>/seed-<k>`."""
+    """One run folder, `<experiment>/<strategy>[,key=value...]/seed-<k>`.
+
+    Example:
+        >>> run = Run(Path("runs/polyps/ceal,gamma=0.3/seed-1"), "polyps", "ceal,gamma=0.3", 1, (), {}, {})
+        >>> run.strategy_name, run.variant, run.name
+        ('ceal', 'gamma=0.3', 'polyps/ceal,gamma=0.3/seed-1')
+    """
 
     path: Path
     experiment: str
     strategy: str
+    """Name of the strategy's folder, which labels the run's curve: "ceal" or, from a sweep, "ceal,gamma=0.3"."""
     seed: int
     rows: tuple[Mapping[str, Any], ...]
-    """Finished stages in ascending order; empty where the first has not finished."""
+    """Stage rows, one a finished stage, in ascending order; empty where the first has not finished."""
     config: Mapping[str, Any]
     """config.yaml; empty where the folder has none."""
     environment: Mapping[str, Any]
@@ -38,30 +48,46 @@ class Run:
 
     @property
     def name(self) -> str:
+        """`<experiment>/<strategy>/seed-<k>`."""
         return f"{self.experiment}/{self.strategy}/seed-{self.seed}"
 
     @property
+    def strategy_name(self) -> str:
+        """The strategy without the options of a sweep: "ceal" of "ceal,gamma=0.3"."""
+        return self.strategy.partition(",")[0]
+
+    @property
+    def variant(self) -> str:
+        """The options of a sweep, "gamma=0.3" of "ceal,gamma=0.3"; "" where there are none."""
+        return self.strategy.partition(",")[2]
+
+    @property
+    def fully_labelled(self) -> bool:
+        """Whether the first stage has all labels: a run that others are measured against."""
+        return bool(self.rows) and all_labelled(self.rows[0])
+
+    @property
     def planned(self) -> int | None:
-        """Number of rows that the config asks for, the most where it stops at a share of the pixels; None where it
-        does not say. With full supervision there is one."""
-        stages = lookup(self.config, "budget.stages")
-        if self.strategy == "full":
+        """Number of stages that the config asks for, the most where it stops at a fraction of the pixels; None where
+        it does not say. One where the first stage has all labels, for nothing is left to select."""
+        if self.fully_labelled:
             return 1
+        stages = lookup(self.config, "budget.stages")
         return int(stages) if stages is not None else None
 
     @property
     def pixel_budget(self) -> float | None:
-        """Share of the pool's pixels after which the run stops; None where the config sets none."""
-        share = lookup(self.config, "budget.pixels")
-        return None if share is None else float(share)
+        """Fraction of the pool's pixels after which the run stops; None where the config sets none."""
+        fraction = lookup(self.config, "budget.pixels")
+        return None if fraction is None else float(fraction)
 
     @property
     def complete(self) -> bool:
-        """Whether no row is missing: all are there that were planned, or everything is labelled, or the budget of
+        """Whether no stage is missing: all are there that were planned, or everything is labelled, or the budget of
         pixels is spent."""
         if self.planned is None or len(self.rows) >= self.planned:
             return True
-        if not self.rows or (self.rows[-1].get("fraction") or 0) >= FULL:
+        if not self.rows or all_labelled(self.rows[-1]):
             return bool(self.rows)
         total, spent = lookup(self.environment, "cost.pool.pixels"), lookup(self.rows[-1], "cost.pixels")
         if self.pixel_budget is None or not total or spent is None:
@@ -69,15 +95,40 @@ class Run:
         # Divided, not multiplied: 0.07 * 100 is more than 7, but 7 / 100 is 0.07.
         return bool(spent / total >= self.pixel_budget)
 
+    def to_frame(self) -> DataFrame:
+        """One line a stage; see `al_lightning.report.to_frame`, which joins several runs.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        from al_lightning.report.frame import to_frame
+
+        return to_frame([self])
+
 
 def lookup(tree: Mapping[str, Any], key: str) -> Any:
-    """`lookup(row, "cost.pixels")`: the value below a dotted key, None where it or a parent is missing."""
+    """The value below a dotted key; None where it or a parent is missing.
+
+    Example:
+        >>> lookup({"cost": {"pixels": 5}}, "cost.pixels"), lookup({}, "cost.pixels")
+        (5, None)
+    """
     value: Any = tree
-    for part in key.split("."):
+    for name in key.split("."):
         if not isinstance(value, Mapping):
             return None
-        value = value.get(part)
+        value = value.get(name)
     return value
+
+
+def all_labelled(row: Mapping[str, Any]) -> bool:
+    """Whether a stage row has the labels of the whole pool.
+
+    Example:
+        >>> all_labelled({"fraction": 1.0}), all_labelled({"fraction": 0.5}), all_labelled({})
+        (True, False, False)
+    """
+    return (row.get("fraction") or 0) >= FULL
 
 
 def read_run(folder: Path) -> Run:
@@ -147,7 +198,7 @@ def find_runs(paths: Iterable[str | Path]) -> list[Run]:
             )
     if not any(run.rows for run in runs):
         raise ValueError(
-            f"none of the {len(runs)} runs below {', '.join(map(str, roots))} has finished a stage yet; "
+            f"no run below {', '.join(map(str, roots))} has finished a stage yet ({len(runs)} found); "
             "wait, or go on with `al-lightning resume RUN_DIR`"
         )
     return runs

@@ -1,4 +1,4 @@
-"""The figures of a report, as pure functions of arrays.
+"""Means, intervals and areas under curves, as pure functions of arrays.
 
     S   seeds;   K   stages;   NaN marks a stage that a seed has not reached.
 
@@ -7,7 +7,6 @@ Ratios are in [0, 1], errors in cm; nothing here is in per cent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,13 @@ class Summary:
 
 
 def summarise(values: Floats) -> Summary:
-    """Summary over seeds of values (S, K)."""
+    """Summary over seeds of values (S, K), in the unit of the values.
+
+    Example:
+        >>> summary = summarise(np.array([[0.5, 0.7], [0.7, np.nan]]))
+        >>> summary.mean.round(2).tolist(), summary.count.tolist()
+        ([0.6, 0.7], [2, 1])
+    """
     values = np.asarray(values, dtype=np.float64)
     present = np.isfinite(values)
     count = present.sum(axis=0).astype(np.int64)
@@ -63,10 +68,15 @@ class Difference:
 
 
 def paired_difference(values: Floats, baseline: Floats) -> Difference:
-    """values − baseline, seed by seed, both (S,) with NaN where a seed is missing.
+    """values − baseline, seed by seed, both (S,) in one unit with NaN where a seed is missing.
 
     Where all differences are equal the t-statistic is 0/0 or infinite; p is then 1 for a difference of 0 and
     0 otherwise.
+
+    Example:
+        >>> difference = paired_difference(np.array([0.8, 0.7, np.nan]), np.array([0.7, 0.5, 0.6]))
+        >>> round(difference.mean, 2), difference.count
+        (0.15, 2)
     """
     z = np.asarray(values, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     z = z[np.isfinite(z)]
@@ -76,7 +86,7 @@ def paired_difference(values: Floats, baseline: Floats) -> Difference:
     if len(z) == 1:
         return Difference(mean, np.nan, np.nan, np.nan, 1)
     error = float(z.std(ddof=1)) / np.sqrt(len(z))
-    # Equal differences leave rounding noise in the standard deviation; it must not decide a test.
+    # Equal differences leave rounding noise in the standard deviation; a test must not depend on it.
     if error <= 1e-12 * max(abs(mean), 1e-12):
         return Difference(mean, mean, mean, 1.0 if abs(mean) <= 1e-12 else 0.0, len(z))
     half = float(stats.t.ppf(0.975, len(z) - 1)) * error
@@ -96,6 +106,10 @@ def aubc(budget: Floats, metric: Floats, low: float | None = None, high: float |
     Returns:
         The area, in units of the metric; NaN where the curve does not reach from `low` to `high` or the range
         is empty.
+
+    Example:
+        >>> round(aubc(np.array([10, 20, 40]), np.array([0.4, 0.6, 0.8])), 3)
+        0.633
     """
     x, y = _sorted_curve(budget, metric)
     if len(x) == 0:
@@ -111,21 +125,26 @@ def aubc(budget: Floats, metric: Floats, low: float | None = None, high: float |
 
 
 def label_efficiency(
-    cost: Floats, metric: Floats, full: float, share: float = 0.95, higher_is_better: bool = True
+    cost: Floats, metric: Floats, full: float, fraction: float = 0.95, higher_is_better: bool = True
 ) -> float | None:
-    """p95: the smallest cost at which the curve reaches 95 % of what all labels give.
+    """p95: the smallest cost at which the curve reaches 95 % of the metric with all labels.
 
-    The target is share · full, or full / share for an error such as RMSE; the curve is linear between points.
+    The target is fraction · full, or full / fraction for an error such as RMSE; the curve is linear between points.
 
     Args:
         cost, metric: (K,) the curve, in any order; points with NaN are left out.
-        full: the metric of the same learner trained on the whole pool.
+        full: the metric of the same learner trained on the whole pool, > 0.
+        fraction: of `full` that is asked for, in (0, 1].
 
     Returns:
         The cost in its own unit; None where the curve does not reach the target.
+
+    Example:
+        >>> label_efficiency(np.array([10, 20]), np.array([0.5, 0.9]), full=0.8)
+        16.5
     """
     x, y = _sorted_curve(cost, metric)
-    target = share * full if higher_is_better else full / share
+    target = fraction * full if higher_is_better else full / fraction
     gain = (y - target) if higher_is_better else (target - y)
     reached = np.flatnonzero(gain >= 0)
     if len(reached) == 0:
@@ -142,67 +161,3 @@ def _sorted_curve(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     known = np.isfinite(x) & np.isfinite(y)
     order = np.argsort(x[known], kind="stable")
     return x[known][order], y[known][order]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What one data set and learner gave: the unit over which a penalty matrix counts."""
-
-    values: Mapping[str, Floats]
-    """strategy -> (S, K); rows are the same seeds and columns the same budgets for every strategy."""
-    higher_is_better: bool = True
-    baseline: str | None = None
-    """The strategy that chooses at random; None where there is none."""
-
-
-def checkpoints(setting: Setting) -> list[int]:
-    """Columns at which strategies are compared: the first, and the following while the baseline is below 99 % of
-    its final value (for an error: above final / .99). All columns where there is no baseline."""
-    columns = max((values.shape[1] for values in setting.values.values()), default=0)
-    if setting.baseline is None:
-        return list(range(columns))
-    mean = summarise(setting.values[setting.baseline]).mean
-    known = np.flatnonzero(np.isfinite(mean))
-    if len(known) == 0:
-        return []
-    final = mean[known[-1]]
-    kept = [int(known[0])]
-    for k in known[1:]:
-        if (mean[k] > 0.99 * final) if setting.higher_is_better else (mean[k] < final / 0.99):
-            break
-        kept.append(int(k))
-    return kept
-
-
-def penalty_matrix(
-    settings: Sequence[Setting],
-    strategies: Sequence[str],
-    alpha: float = 0.05,
-    most_seeds: int = 5,
-) -> Floats:
-    """Pairwise penalty matrix (Ash et al., ICLR 2020; scripts/agg_results.py of their code).
-
-    P[i, j] grows by 1 / (number of checkpoints) at each checkpoint of each setting where strategy i beats j:
-    the paired differences over the first `most_seeds` common seeds have a mean in favour of i and p < alpha.
-    Pairs with fewer than two common seeds are skipped. An entry is at most the number of settings.
-
-    Returns:
-        (n, n) for n strategies. Sum of row i: wins of i. Mean of column j: losses of j, lower is better.
-    """
-    matrix = np.zeros((len(strategies), len(strategies)))
-    for setting in settings:
-        columns = checkpoints(setting)
-        sign = 1.0 if setting.higher_is_better else -1.0
-        for i, winner in enumerate(strategies):
-            for j, loser in enumerate(strategies):
-                if i == j or winner not in setting.values or loser not in setting.values:
-                    continue
-                for k in columns:
-                    z = sign * (setting.values[winner][:, k] - setting.values[loser][:, k])
-                    z = z[np.isfinite(z)][:most_seeds]
-                    if len(z) < 2:
-                        continue
-                    difference = paired_difference(z, np.zeros(len(z)))
-                    if difference.mean > 0 and difference.p < alpha:
-                        matrix[i, j] += 1 / len(columns)
-    return matrix

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
-from al_lightning.types import Candidates, Floats, Prediction, Query
 from al_lightning.uncertainty import bhattacharyya_disagreement, image_score
 
 SUBSAMPLE = 1000
@@ -32,7 +35,7 @@ class ASA:
     mean descriptor, σ the median distance of 1,000 images of the pool (drawn with a fixed seed). The score of a
     pick is its MMD² less the terms that are the same for every candidate of its step.
 
-    pool_factor: candidates an image of the budget, 2 by analogy with Suggestive Annotation.
+    pool_factor: candidates for each image to pick, 2 by analogy with Suggestive Annotation.
     mode: "greedy" counts each pick as labelled for the next, "independent" judges all against the first L and U.
     """
 
@@ -42,7 +45,7 @@ class ASA:
 
     def __post_init__(self) -> None:
         if not 1 <= self.pool_factor < np.inf:
-            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1, or candidates < budget")
+            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1, or candidates < per_stage")
         if self.mode not in ("greedy", "independent"):
             raise ValueError(f"mode={self.mode!r}: expected 'greedy' or 'independent'")
 
@@ -52,14 +55,14 @@ class ASA:
         disagreement = image_score(bhattacharyya_disagreement(prediction.passes))
         return {"disagreement": disagreement, "members-mean": prediction.members.float().mean(1)}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        number = min(round(self.pool_factor * budget), len(candidates.open))
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        number = min(round(self.pool_factor * per_stage), len(candidates.unlabelled))
         uncertain = highest(candidates, candidates.value("disagreement"), number, "disagreement")
         pool = np.searchsorted(candidates.rows, np.sort(uncertain.rows))
         features = candidates.value("members-mean")
         bandwidth = median_distance(features)
         pick, score = least_discrepancy(
-            features, pool, candidates.labelled, budget, bandwidth, greedy=self.mode == "greedy"
+            features, pool, candidates.labelled, per_stage, bandwidth, greedy=self.mode == "greedy"
         )
         return Query.of(candidates.rows[pick], "mmd", score)
 

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Pseudo, Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
-from al_lightning.strategies.uncertain import Uncertain
-from al_lightning.types import Candidates, Floats, Prediction, Pseudo, Query
+from al_lightning.strategies.uncertain import UncertaintySampling
 from al_lightning.uncertainty import entropy
 
 UPPER = np.geomspace(1e-8, log(256), 128)
@@ -54,20 +57,20 @@ class CEAL:
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         assert prediction.probabilities is not None
         pixels = entropy(prediction.probabilities.float()).clamp_min(0).flatten(1)
-        found = Uncertain(self.uncertainty).measure(prediction) | {"entropy-least": pixels.amin(1)}
+        found = UncertaintySampling(self.uncertainty).measure(prediction) | {"entropy-least": pixels.amin(1)}
         if self.threshold == "quantile":
             found["entropy-histogram"] = histogram(pixels)
         return found
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        query = highest(candidates, candidates.value(self.uncertainty), budget, self.uncertainty)
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        query = highest(candidates, candidates.value(self.uncertainty), per_stage, self.uncertainty)
         delta = max(0.0, self.delta - self.decay * candidates.stage)
         if delta == 0:
             return query
         if self.threshold == "quantile":
-            counts = candidates.value("entropy-histogram")[candidates.open].sum(axis=0, dtype=np.float64)
+            counts = candidates.value("entropy-histogram")[candidates.unlabelled].sum(axis=0, dtype=np.float64)
             delta = quantile(counts, delta)
-        left = candidates.also_labelled(query.rows).open
+        left = candidates.also_labelled(query.rows).unlabelled
         confident = left[candidates.value("entropy-least")[left] <= delta]
         pseudo = Pseudo(candidates.rows[confident], "confident", delta) if len(confident) else None
         return Query(query.rows, query.source, query.score, pseudo)

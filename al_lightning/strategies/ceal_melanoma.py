@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Pseudo, Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import draw, top_up
-from al_lightning.types import Candidates, Floats, Prediction, Pseudo, Query
 from al_lightning.uncertainty import mc_variance
 
 BINS = 80
@@ -34,7 +37,7 @@ class CEALMelanoma:
     deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. Groups are
     disjoint, chosen in the order below, and a short one is filled with the next most uncertain images.
 
-    not_detected, most_uncertain, random: proportions of the budget (10 : 10 : 15 of 35 in the paper).
+    not_detected, most_uncertain, random: proportions of the picks (10 : 10 : 15 of 35 in the paper).
     mode: "histogram", the paper's rules on 80 bins of u: lowest u; among the last five bins the rarest until there
         are enough, then at random; at random between six bins above the mode and edge 47; pseudo from the mode
         bin. "quantile": lowest, highest, at random from the rest; pseudo the lowest with a non-empty mask.
@@ -75,10 +78,10 @@ class CEALMelanoma:
         score = (variance.double() * contour_distance(mask)).sum((1, 2))
         return {"contour-variance": score, "detected": mask.flatten(1).any(1)}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        position = candidates.open
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        position = candidates.unlabelled
         u = candidates.value("contour-variance")
-        numbers = shares(budget, (self.not_detected, self.most_uncertain, self.random))
+        numbers = apportion(per_stage, (self.not_detected, self.most_uncertain, self.random))
         number = 0
         if candidates.stage >= self.pseudo_from:
             number = self.pseudo_first + self.pseudo_step * (candidates.stage - self.pseudo_from)
@@ -88,7 +91,7 @@ class CEALMelanoma:
         query = Query.of(np.empty(0, np.int64), "")
         for name, pick in zip(("not-detected", "most-uncertain", "random"), picks, strict=True):
             query += Query.of(candidates.rows[position[pick]], name, u[position[pick]])
-        query = top_up(candidates, query, u, budget)
+        query = top_up(candidates, query, u, per_stage)
         sure = candidates.rows[position[certain]]
         sure = sure[~np.isin(sure, query.rows)]
         # the mode bin is drawn from at random, the quantile mode's order is by rising u
@@ -110,12 +113,12 @@ def contour_distance(mask: Tensor) -> Tensor:
     return torch.from_numpy(weights).to(mask.device)
 
 
-def shares(budget: int, proportions: tuple[int, ...]) -> tuple[int, ...]:
-    """Whole numbers in these proportions that add up to `budget`: largest remainders, ties to the first."""
-    exact = [budget * part / sum(proportions) for part in proportions]
+def apportion(number: int, proportions: tuple[int, ...]) -> tuple[int, ...]:
+    """Whole numbers in these proportions that add up to `number`: largest remainders, ties to the first."""
+    exact = [number * part / sum(proportions) for part in proportions]
     parts = [floor(value + 1e-9) for value in exact]
     by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
-    for i in by_remainder[: budget - sum(parts)]:
+    for i in by_remainder[: number - sum(parts)]:
         parts[i] += 1
     return tuple(parts)
 

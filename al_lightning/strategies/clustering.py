@@ -10,9 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import weighted_kmeans
 from al_lightning.strategies.base import highest, top_up
-from al_lightning.types import Candidates, Floats, Prediction, Query
 from al_lightning.uncertainty import class_features
 
 LARGE = 10_000_000
@@ -56,18 +59,18 @@ class UncertaintyClustering:
         similarity, descriptor = feature_discrepancy(prediction.probabilities, prediction.features)
         return {"feature-similarity": similarity, "feature-mean": descriptor}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         similarity = candidates.value("feature-similarity")
         if not self.clustering:
-            return highest(candidates, similarity, budget, "feature-similarity")
-        position = candidates.open
+            return highest(candidates, similarity, per_stage, "feature-similarity")
+        position = candidates.unlabelled
         features = candidates.value("feature-mean")[position]
         weights = np.maximum(similarity[position].astype(np.float64), 0) + 1e-8
-        large = len(position) * budget > LARGE
+        large = len(position) * per_stage > LARGE
         found = weighted_kmeans(
             features,
             weights if self.uncertainty else np.ones_like(weights),
-            budget,
+            per_stage,
             rng,
             restarts=self.restarts or (1 if large else 10),
             iterations=self.iterations or (20 if large else 300),
@@ -75,7 +78,7 @@ class UncertaintyClustering:
         )
         pick, distance = medoids(features, found.centroids, found.assignment, similarity[position])
         query = Query.of(candidates.rows[position[pick]], "cluster", distance)
-        return top_up(candidates, query, similarity, budget)
+        return top_up(candidates, query, similarity, per_stage)
 
 
 def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:

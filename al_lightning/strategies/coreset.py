@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import k_center_greedy
-from al_lightning.types import Candidates, Prediction, Query
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,6 @@ class TACoreset:
         assert prediction.latent is not None
         return {"latent": prediction.latent.float()}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        position, distance = k_center_greedy(candidates.value("latent"), candidates.labelled, budget)
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        position, distance = k_center_greedy(candidates.value("latent"), candidates.labelled, per_stage)
         return Query.of(candidates.rows[position], "k-center", distance)

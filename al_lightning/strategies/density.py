@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
 from al_lightning.strategies.descriptors import unit
-from al_lightning.strategies.uncertain import Uncertain
-from al_lightning.types import Candidates, Floats, Prediction, Query
+from al_lightning.strategies.uncertain import UncertaintySampling
 
 BLOCK = 2048
 """Rows of one block of similarities: 16 MiB in float32."""
@@ -29,7 +32,7 @@ class InformationDensity:
     beta: weight of the density; 0 ranks by uncertainty alone.
     """
 
-    uncertain: Uncertain
+    uncertain: UncertaintySampling
     beta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -49,13 +52,13 @@ class InformationDensity:
         assert prediction.latent is not None
         return self.uncertain.measure(prediction) | {"latent": prediction.latent.float()}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        position = candidates.open
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        position = candidates.unlabelled
         share = density(candidates.value("latent")[position])
         weight = np.where(share > 0, np.maximum(share, np.finfo(np.float64).tiny) ** self.beta, 0.0)
         score = np.zeros(len(candidates.rows))
         score[position] = candidates.value(self.uncertain.key)[position] * weight
-        return highest(candidates, score, budget, "information-density")
+        return highest(candidates, score, per_stage, "information-density")
 
 
 def density(descriptors: Floats) -> NDArray[np.float64]:
@@ -80,3 +83,14 @@ def density(descriptors: Floats) -> NDArray[np.float64]:
             if a != b:
                 total[b : b + BLOCK] += ones[: len(left)] @ similarity
     return (total / len(x)).numpy()
+
+
+def information_density(measure: str = "entropy", top: float = 1.0, beta: float = 1.0) -> InformationDensity:
+    """A measure of uncertainty times the density of the latent space to the power of β (Settles & Craven 2008).
+
+    Args:
+        measure (str): φ, a measure of uncertainty that is never negative. Default "entropy".
+        top (float): φ is the mean over this fraction of the most uncertain pixels, in (0, 1]. Default 1.
+        beta (float): β, weight of the density, at least 0. Default 1.
+    """
+    return InformationDensity(UncertaintySampling(measure, top), beta)

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from al_lightning.types import Candidates, Floats, ImageSource
+from al_lightning.core.arrays import Floats
+from al_lightning.core.strategy import Candidates, ImageSource
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import nearest
 from al_lightning.strategies.base import highest
 from al_lightning.strategies.descriptors import pca_pixels, per_image_pc1
-from al_lightning.strategies.uncertain import Uncertain
-from al_lightning.types import Candidates, Floats, Prediction, Query
+from al_lightning.strategies.uncertain import UncertaintySampling
 
 LABEL = NDArray[np.int64]
 MOST = 1024
@@ -52,7 +55,7 @@ class UncPCAHash:
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio <= 1:
-            raise ValueError(f"ratio={self.ratio}: expected a share of the budget in [0, 1]")
+            raise ValueError(f"ratio={self.ratio}: expected a fraction of the images in [0, 1]")
         if self.descriptor not in ("per_image_pc1", "pca_pixels"):
             raise ValueError(f"descriptor={self.descriptor!r}: expected 'per_image_pc1' or 'pca_pixels'")
         if not 1 <= self.planes <= 62:
@@ -62,21 +65,21 @@ class UncPCAHash:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least {least}")
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        return Uncertain("least-confidence").measure(prediction)
+        return UncertaintySampling("least-confidence").measure(prediction)
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        number = floor(self.ratio * budget + 1e-9)
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        number = floor(self.ratio * per_stage + 1e-9)
         score = candidates.value("least-confidence")
         uncertain = highest(candidates, score, number, "least-confidence")
-        if number == budget:
+        if number == per_stage:
             return uncertain
         if self.descriptor == "pca_pixels":
             descriptors = pca_pixels(candidates, self.components)
         else:
             descriptors = per_image_pc1(candidates, self.size)
-        position = candidates.also_labelled(uncertain.rows).open
+        position = candidates.also_labelled(uncertain.rows).unlabelled
         buckets = hash_buckets(descriptors[position], rng, self.planes, self.bins, self.banded)
-        pick = round_robin(buckets, budget - number, rng)
+        pick = round_robin(buckets, per_stage - number, rng)
         return uncertain + Query.of(candidates.rows[position[pick]], "hash")
 
 

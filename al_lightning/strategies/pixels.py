@@ -8,9 +8,11 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import k_center_greedy
 from al_lightning.strategies.descriptors import pca_pixels
-from al_lightning.types import Candidates, Prediction, Query
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class PCACoreset:
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         return {}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         features = pca_pixels(candidates, self.components)
-        position, distance = k_center_greedy(features, candidates.labelled, budget)
+        position, distance = k_center_greedy(features, candidates.labelled, per_stage)
         return Query.of(candidates.rows[position], "pca-k-center", distance)

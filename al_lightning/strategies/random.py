@@ -8,8 +8,10 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import draw
-from al_lightning.types import Candidates, Prediction, Query
 
 
 @dataclass(frozen=True)
@@ -21,5 +23,5 @@ class Random:
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         return {}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        return Query.of(draw(candidates.rows[candidates.open], budget, rng), "random")
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        return Query.of(draw(candidates.rows[candidates.unlabelled], per_stage, rng), "random")

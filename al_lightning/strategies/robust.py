@@ -14,8 +14,11 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import k_center_greedy, nearest
-from al_lightning.types import Candidates, Floats, Prediction, Query
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +73,11 @@ class RobustCoreset:
         assert prediction.latent is not None
         return {"latent": prediction.latent.float()}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         deadline = time.monotonic() + self.time_limit
-        features, position = candidates.value("latent"), candidates.open
+        features, position = candidates.value("latent"), candidates.unlabelled
         outliers = len(position) // 10_000 if self.outliers is None else self.outliers
-        greedy, distance = k_center_greedy(features, candidates.labelled, budget)
+        greedy, distance = k_center_greedy(features, candidates.labelled, per_stage)
         centres = np.concatenate([np.flatnonzero(candidates.labelled), greedy])
         radius = float(np.sqrt(nearest(features[position], features[centres])[0].max()))
         base = np.full(len(position), np.inf)
@@ -83,9 +86,9 @@ class RobustCoreset:
         pairs = pairs_within(features[position], radius * (1 + 1e-5), deadline)
         if isinstance(pairs, str):
             return self._fallback(candidates.rows[greedy], distance, pairs)
-        pick, found, proven = smallest_cover(pairs, base, radius, budget, outliers, deadline)
+        pick, found, proven = smallest_cover(pairs, base, radius, per_stage, outliers, deadline)
         if pick is None and proven:
-            return Query.of(candidates.rows[greedy], "robust k-center", np.full(budget, radius))
+            return Query.of(candidates.rows[greedy], "robust k-center", np.full(per_stage, radius))
         if pick is None:
             why = f"no smaller radius was found in {self.time_limit:g} s"
             return self._fallback(candidates.rows[greedy], distance, why)
@@ -95,7 +98,7 @@ class RobustCoreset:
                 stacklevel=2,
             )
         source = "robust k-center" if proven else "robust k-center (time limit)"
-        return Query.of(candidates.rows[position[pick]], source, np.full(budget, found))
+        return Query.of(candidates.rows[position[pick]], source, np.full(per_stage, found))
 
     def _fallback(self, rows: NDArray[np.int64], distance: NDArray[np.float64], why: str) -> Query:
         warnings.warn(f"robust-coreset: {why}; the picks are greedy k-center's", stacklevel=3)
@@ -129,7 +132,7 @@ def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | st
 
 
 def smallest_cover(
-    pairs: Pairs, base: NDArray[np.float64], radius: float, budget: int, outliers: int, deadline: float
+    pairs: Pairs, base: NDArray[np.float64], radius: float, per_stage: int, outliers: int, deadline: float
 ) -> tuple[NDArray[np.int64] | None, float, bool]:
     """Centres (B,) that cover all but `outliers` points within the smallest radius below the greedy one.
 
@@ -151,7 +154,7 @@ def smallest_cover(
     while low < high:
         middle = (low + high) // 2
         left = deadline - time.monotonic()
-        found = cover(pairs, base, float(radii[middle]), budget, outliers, left) if left > 0 else None
+        found = cover(pairs, base, float(radii[middle]), per_stage, outliers, left) if left > 0 else None
         if found is None:
             return best, float(radii[high]) if best is not None else radius, False
         if len(found):
@@ -163,7 +166,7 @@ def smallest_cover(
 
 
 def cover(
-    pairs: Pairs, base: NDArray[np.float64], radius: float, budget: int, outliers: int, seconds: float
+    pairs: Pairs, base: NDArray[np.float64], radius: float, per_stage: int, outliers: int, seconds: float
 ) -> NDArray[np.int64] | None:
     """B positions that cover all but `outliers` points within `radius`; empty: there are none; None: undecided."""
     n = len(base)
@@ -176,7 +179,7 @@ def cover(
         columns += len(open_)
     centres = np.zeros((1, columns))
     centres[0, :n] = 1
-    constraints = [LinearConstraint(csr_array(centres), budget, budget)]
+    constraints = [LinearConstraint(csr_array(centres), per_stage, per_stage)]
     if len(open_):
         constraints.append(LinearConstraint(a, 1, np.inf))
     if outliers:
@@ -191,5 +194,5 @@ def cover(
         options={"time_limit": seconds},
     )
     if result.x is not None:
-        return np.sort(np.argsort(-result.x[:n], kind="stable")[:budget]).astype(np.int64)
+        return np.sort(np.argsort(-result.x[:n], kind="stable")[:per_stage]).astype(np.int64)
     return np.empty(0, np.int64) if result.status == 2 else None

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from al_lightning.core.arrays import Floats
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
 from al_lightning.strategies.descriptors import unit
-from al_lightning.types import Candidates, Floats, Prediction, Query
 from al_lightning.uncertainty import image_score, mc_variance
 
 CHUNK_FLOATS = 2**22
@@ -48,12 +51,12 @@ class Suggestive:
             variance = variance / 2  # both classes vary alike: the paper's variance of the foreground
         return {"committee-variance": image_score(variance), "members": prediction.members.float()}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        position = candidates.open
-        number = min(round(self.pool_factor * budget), len(position))
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        position = candidates.unlabelled
+        number = min(round(self.pool_factor * per_stage), len(position))
         uncertain = highest(candidates, candidates.value("committee-variance"), number, "committee-variance")
         pool = np.searchsorted(candidates.rows, np.sort(uncertain.rows))
-        pick, gain = max_cover(candidates.value("members"), pool, position, budget)
+        pick, gain = max_cover(candidates.value("members"), pool, position, per_stage)
         return Query.of(candidates.rows[pick], "max-cover", gain)
 
 

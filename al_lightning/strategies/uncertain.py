@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
-from al_lightning.types import Candidates, Prediction, Query
 from al_lightning.uncertainty import SEVERAL, SINGLE, image_score
 
 
 @dataclass(frozen=True)
-class Uncertain:
+class UncertaintySampling:
     """The images of highest mean pixel uncertainty.
 
     name: a key of `uncertainty.SINGLE` (one forward pass), of `uncertainty.SEVERAL` (MC passes or a committee),
@@ -54,5 +56,5 @@ class Uncertain:
             pixels = SEVERAL[self.name](prediction.passes)
         return {self.key: image_score(pixels, self.top)}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
-        return highest(candidates, candidates.value(self.key), budget, self.name)
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
+        return highest(candidates, candidates.value(self.key), per_stage, self.name)

@@ -17,10 +17,14 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
+from al_lightning.core.arrays import Rows
+from al_lightning.core.prediction import Prediction
+from al_lightning.core.query import Query
+from al_lightning.core.strategy import Candidates, ImageSource
 from al_lightning.networks.vae import SIZES, VAE, Discriminator, VaeOutput
 from al_lightning.strategies.base import draw
 from al_lightning.strategies.descriptors import image_source
-from al_lightning.types import Candidates, ImageSource, Prediction, Query, Rows
+from al_lightning.strategies.trainer import own_trainer
 
 logger = logging.getLogger(__name__)
 
@@ -109,12 +113,12 @@ class VAAL:
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         return {}
 
-    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Query:
+    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         images = image_source(candidates)
-        labelled, unlabelled = candidates.rows[candidates.labelled], candidates.rows[candidates.open]
+        labelled, unlabelled = candidates.rows[candidates.labelled], candidates.rows[candidates.unlabelled]
         if not len(labelled):
             warnings.warn("vaal: nothing is labelled yet; the picks are random", stacklevel=2)
-            return Query.of(draw(unlabelled, budget, rng), "random")
+            return Query.of(draw(unlabelled, per_stage, rng), "random")
         score = self.score(images, labelled, unlabelled, rng, candidates.trainer)
         spread = float(score.std())
         logger.info("VAAL: D(μ) of %d images: mean %.4f, standard deviation %.2g", len(score), score.mean(), spread)
@@ -126,7 +130,7 @@ class VAAL:
                 f"{COLLAPSED:g}): this round is effectively random; try kl=per_sample, a lower beta or more iterations",
                 stacklevel=2,
             )
-        order = np.argsort(score, kind="stable")[:budget]
+        order = np.argsort(score, kind="stable")[:per_stage]
         return Query.of(unlabelled[order], source, score[order])
 
     def score(
@@ -302,26 +306,3 @@ class Adversaries(pl.LightningModule):
     def predict_step(self, batch: Rows, batch_idx: int) -> Tensor:
         """(B,) rows -> (B,) log-odds of "labelled"."""
         return self.discriminator.logits(self.vae.encode(self.read(batch))[0])
-
-
-def own_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a Trainer for one device: those given, over quiet defaults.
-
-    For one device Lightning takes its single-device strategy, which leaves an initialised process group and a
-    launcher's environment alone. `devices=1` would be the first GPU for every rank; it is made the current one,
-    which the Trainer of the stage has set for this process.
-    """
-    arguments: dict[str, Any] = {
-        "accelerator": "auto",
-        "devices": 1,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_model_summary": False,
-        "enable_progress_bar": False,
-    }
-    arguments |= given
-    if arguments["devices"] == 1 and arguments["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        arguments["devices"] = [torch.cuda.current_device()]
-    if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
-        arguments["enable_progress_bar"] = False
-    return arguments

@@ -1,0 +1,1 @@
+"""The audit of a dataset behind `al-lightning check`."""

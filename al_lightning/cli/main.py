@@ -1,0 +1,64 @@
+"""The program `al-lightning`: errors of a user are one line, and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from al_lightning.cli import bench, check, completion, experiments, report, resume, run, select, show
+from al_lightning.cli.arguments import Parser
+from al_lightning.version import __version__
+
+COMMANDS = (run, resume, report, show, experiments, select, check, bench, completion)
+"""In the order of --help."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 where `check` found a leak, 2 for a mistake, 130 for Ctrl-C."""
+    options = parser().parse_args(arguments)
+    _find_modules_here()
+    # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
+    # said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*number of training batches.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        if options.traceback:
+            raise
+        print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("al-lightning: interrupted; resume goes on from the last finished step", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser of all commands."""
+    top = argparse.ArgumentParser(prog="al-lightning", description="Active learning for dense prediction.")
+    top.add_argument("--version", action="version", version=__version__)
+    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    for command in COMMANDS:
+        command.add(commands)
+    return top
+
+
+def _find_modules_here() -> None:
+    """Let `name: package.module:Name` in a config find a file in the current folder.
+
+    `python -m al_lightning` looks there, the installed program does not: its sys.path begins with the folder of the
+    program. As `uvicorn package.module:app` does; not where Python was asked for a safe path.
+    """
+    here = os.getcwd()
+    if here not in sys.path and not sys.flags.safe_path:
+        sys.path.insert(0, here)
+
+
+__all__ = ["main", "parser"]

@@ -1,0 +1,26 @@
+"""`al-lightning resume`: go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from al_lightning.cli.arguments import Commands
+from al_lightning.cli.report import write
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("resume", help="go on with a run that was stopped")
+    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.set_defaults(command=resume)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with the run, then write its report."""
+    from al_lightning import experiment
+
+    folder = experiment.resume(options.run)
+    if experiment.is_main():
+        write([folder.path], folder.report)
+    return 0

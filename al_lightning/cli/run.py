@@ -1,0 +1,49 @@
+"""`al-lightning run`: run an experiment, or go on with it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from al_lightning.cli.arguments import Commands, add_config, split
+from al_lightning.cli.report import write
+from al_lightning.config import load
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("run", help="run an experiment, or go on with it")
+    add_config(parser)
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="key=a,b,...",
+        help="run once for each value of any key; several --sweep make every combination",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run every point of the sweep, then write one report of all."""
+    from al_lightning.experiment.sweep import folders, points
+
+    words, overrides = split(options.config)
+    grid = points(options.sweep)
+    configs = [load(words, [*overrides, *point.overrides]) for point in grid]
+    places = folders(grid, configs)
+
+    from rich.console import Console
+
+    from al_lightning import experiment
+
+    console = Console()
+    for config in configs:
+        experiment.complete(config)
+    for config, place in zip(configs, places, strict=True):
+        experiment.run(config, console, place)
+    if experiment.is_main():
+        paths = [place.path for place in places]
+        together = paths[0] if len(paths) == 1 else Path(configs[0].runs_dir) / configs[0].name
+        write(paths, together / "report.html")
+    return 0

@@ -1,0 +1,17 @@
+"""The configuration of an experiment. Imports no torch, so that a misspelled key is reported at once."""
+
+from al_lightning.config.loading import difference, from_saved, load, plain, to_yaml, validate
+from al_lightning.config.schema import CompleteConfig, Config, ConfigError, nearest
+
+__all__ = [
+    "CompleteConfig",
+    "Config",
+    "ConfigError",
+    "difference",
+    "from_saved",
+    "load",
+    "nearest",
+    "plain",
+    "to_yaml",
+    "validate",
+]

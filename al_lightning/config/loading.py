@@ -1,0 +1,145 @@
+"""`load` a configuration from files and overrides, and write it out again.
+
+Imports no torch, so that a misspelled key is reported at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from al_lightning.config import catalogue
+from al_lightning.config.schema import Config, ConfigError
+
+SWITCHED = ("dataset", "learner", "strategy", "oracle")
+"""Sections whose options belong to their name."""
+
+
+def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
+    """Merge files left to right, then `key=value` overrides, over the defaults.
+
+    A file is a path, or the name of an experiment that the package ships: `kvasir-random` (see `catalogue.resolve`).
+    A file may name files that it stands on: `base: kvasir.yaml` (one or a list), relative to itself, or shipped ones.
+    A layer that changes the `name` of a section drops the options that were set for the old name.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a missing value.
+        FileNotFoundError: a file is not there.
+    """
+    files, overrides = list(files), list(overrides)
+    layers = [layer for file in files for layer in _read(file)]
+    for item in overrides:
+        if "=" not in item:
+            raise ConfigError(f"{item!r}: expected key=value, such as budget.stages=4, or the path of a YAML file")
+    try:
+        layers += [OmegaConf.from_dotlist([item]) for item in overrides]
+    except Exception as error:
+        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    merged: Any = OmegaConf.structured(Config)
+    for layer in layers:
+        merged = _merge(merged, layer)
+    if OmegaConf.is_missing(merged.strategy, "name"):
+        catalogue.need_variant(files)
+    return validate(cast(Config, merged))
+
+
+def validate(config: Config) -> Config:
+    """Check what no type can say; returns the config."""
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]}: no value given (missing: {', '.join(missing)})")
+    positive = {
+        "budget.initial": config.budget.initial,
+        "budget.per_stage": config.budget.per_stage,
+        "budget.stages": config.budget.stages,
+        "loader.batch_size": config.loader.batch_size,
+        "learner.committee.members": config.learner.committee.members,
+        "learner.mc_passes": config.learner.mc_passes,
+    }
+    for key, value in positive.items():
+        if value < 1:
+            raise ConfigError(f"{key}={value}: expected a number of at least 1")
+    for key in ("initial_epochs", "patience"):
+        if (epochs := getattr(config.learner, key)) is not None and epochs < 1:
+            raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
+    if config.budget.pixels is not None and not 0 < config.budget.pixels <= 1:
+        raise ConfigError(f"budget.pixels={config.budget.pixels}: expected a fraction above 0 and up to 1, or null")
+    for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
+        if value < 0:
+            raise ConfigError(f"{key}={value}: expected a number of at least 0")
+    if "/" in config.name or config.name in ("", ".", ".."):
+        raise ConfigError(f"name={config.name!r}: expected a name that can be a folder's")
+    return config
+
+
+def from_saved(path: Path) -> Config:
+    """The config that a run saved beside its results."""
+    return load([path])
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every value spelled out."""
+    return OmegaConf.to_yaml(OmegaConf.create(plain(config)))
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """The config as plain dicts and lists, just as its YAML reads back."""
+    merged = config if OmegaConf.is_config(config) else OmegaConf.structured(config)
+    container = OmegaConf.to_container(cast(Any, merged), resolve=True, enum_to_str=True)
+    return cast(dict[str, Any], json.loads(json.dumps(container)))
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines "key: old -> new" for every leaf that differs."""
+    lines: list[str] = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key, "(not set)"), new.get(key, "(not set)")
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += difference(a, b, f"{prefix}{key}.")
+        elif a != b:
+            lines.append(f"{prefix}{key}: {a} -> {b}")
+    return lines
+
+
+def _read(word: str | Path, beside: Path = Path()) -> list[DictConfig]:
+    found = catalogue.resolve(word, beside)
+    content = catalogue.read(found.path)
+    below = [part for base in content.bases for part in _read(base, found.path.parent)]
+    return [*below, content.layer, *([content.variants[found.variant]] if found.variant else [])]
+
+
+def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
+    for section in SWITCHED:
+        part = layer.get(section) if isinstance(layer, DictConfig) else None
+        name = part.get("name") if isinstance(part, DictConfig) else None
+        old = below[section]
+        if name is not None and not OmegaConf.is_missing(old, "name") and old.name != name:
+            old.options = {}
+    for key, value in layer.items_ex(resolve=False) if isinstance(layer, DictConfig) else ():
+        if OmegaConf.is_dict(below.get(key) if key in below else None) and not OmegaConf.is_dict(value):
+            keys = ", ".join(map(str, below[key])) or "any"
+            raise ConfigError(f"{key!s}={value!r}: expected a section with keys ({keys})")
+    try:
+        return OmegaConf.merge(below, layer)
+    except OmegaConfBaseException as error:
+        raise ConfigError(describe(error, OmegaConf.to_container(layer))) from None
+
+
+def describe(error: OmegaConfBaseException, given: Any) -> str:
+    """One line from OmegaConf's several: the key, the value, what was expected."""
+    key = str(error.full_key or error.key or "config")
+    text = _first_line(error)
+    value: Any = given
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = f"{key}={value!r}" if value is not None else key
+    return f"{shown}: {text[:1].lower()}{text[1:]}"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

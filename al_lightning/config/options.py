@@ -1,0 +1,120 @@
+"""Named parts of a config: their options checked against the signature that they call, and the call itself.
+
+Imports no torch, so that a misspelled option is reported at once.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, make_dataclass
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from al_lightning.config.loading import describe
+from al_lightning.config.schema import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+def options_of(
+    section: str,
+    table: Mapping[str, Callable[..., Any]],
+    name: str,
+    options: Mapping[str, Any],
+    provided: Iterable[str] = (),
+    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
+) -> dict[str, Any]:
+    """The options of table[name] with defaults filled in, checked against its signature.
+
+    `provided` are parameters that the framework passes; a parameter annotated with a key of `nested` is a
+    section {name, options} of its own.
+
+    Raises:
+        ConfigError: an unknown name or option, a wrong type, an option without default left out.
+    """
+    if name not in table:
+        raise ConfigError(f"{section}.name={name!r}: no such {section}{nearest(name, table)}")
+    parameters = {
+        key: (parameter, hint) for key, (parameter, hint) in _parameters(table[name]).items() if key not in provided
+    }
+    for key in options:
+        if key not in parameters:
+            raise ConfigError(f"{section}.options.{key}: {name} has no such option{nearest(key, parameters)}")
+    fields: list[tuple[str, Any, Any]] = []
+    given: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for key, (parameter, hint) in parameters.items():
+        if nested and hint in nested:
+            part = options.get(key)
+            if part is None:
+                raise ConfigError(f"{section}.options.{key}: {name} needs a {{name: ..., options: ...}} for it")
+            if not isinstance(part, Mapping) or "name" not in part or set(part) - {"name", "options"}:
+                raise ConfigError(f"{section}.options.{key}={part!r}: expected {{name: ..., options: ...}}")
+            where, sub = f"{section}.options.{key}", nested[hint]
+            sub_options = options_of(where, sub, part["name"], part.get("options") or {}, provided, nested)
+            inner[key] = {"name": part["name"], "options": sub_options}
+            continue
+        default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+        if isinstance(default, (tuple, list, dict)):
+            fields.append((key, hint, field(default_factory=partial(copy.copy, default))))
+        else:
+            fields.append((key, hint, field(default=default)))
+        if key in options:
+            given[key] = options[key]
+    schema = OmegaConf.structured(make_dataclass(f"{section}.options", fields))
+    try:
+        merged = OmegaConf.merge(schema, given)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{section}.options.{describe(error, given)}") from None
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
+    if missing:
+        raise ConfigError(f"{section}.options.{missing[0]}: {name} needs a value for it")
+    result = cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+    return {key: inner[key] if key in inner else result[key] for key in parameters}
+
+
+def build(
+    section: str,
+    table: Mapping[str, Callable[..., T]],
+    name: str,
+    options: Mapping[str, Any],
+    provided: Mapping[str, Any] | None = None,
+    nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
+) -> T:
+    """Call table[name] with checked options and whatever of `provided` it has a parameter for.
+
+    Raises:
+        ConfigError: as `options_of`; a ValueError of the call itself, with the section named.
+    """
+    provided = provided or {}
+    arguments = options_of(section, table, name, options, provided, nested)
+    parameters = _parameters(table[name])
+    for key, (_, hint) in parameters.items():
+        if nested and hint in nested:
+            part = arguments[key]
+            arguments[key] = build(
+                f"{section}.options.{key}", nested[hint], part["name"], part["options"], provided, nested
+            )
+    arguments |= {key: value for key, value in provided.items() if key in parameters}
+    try:
+        return table[name](**arguments)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{section} {name}: {error}") from error
+
+
+def _parameters(call: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, Any]]:
+    target: Any = getattr(call, "func", call)
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    return {
+        key: (parameter, hints.get(key, Any))
+        for key, parameter in inspect.signature(call).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }

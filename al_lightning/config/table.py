@@ -1,0 +1,106 @@
+"""Tables: what can be named in a configuration, built in, installed as a plug-in, or in a module of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from al_lightning.config.schema import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+class Table(Mapping[str, Callable[..., T]], Generic[T]):
+    """name -> what builds it; the parameters are the options of the YAML.
+
+    A name is one of the entries, or that of an entry point in the group "al_lightning.<kind>s" of an installed package,
+    or "package.module:Name", which is imported. Iteration goes over the entries and the entry points.
+
+    Args:
+        kind: "strategy", "learner", "dataset" or "oracle"; its plural is the group of the entry points.
+        entries: the built-in ones.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, Callable[..., T]]) -> None:
+        self.kind = kind
+        self._entries = dict(entries)
+
+    @property
+    def group(self) -> str:
+        """Name of the entry points' group."""
+        plural = f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
+        return f"al_lightning.{plural}"
+
+    def builtin(self) -> tuple[str, ...]:
+        """Names of the entries, without those of plug-ins."""
+        return tuple(self._entries)
+
+    def __getitem__(self, name: str) -> Callable[..., T]:
+        """What builds `name`.
+
+        Raises:
+            ConfigError: there is no such name (a KeyError too), or what it stands for cannot be imported.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        if ":" in name:
+            return self._load(name, EntryPoint(name, name, self.group))
+        point = self._points().get(name)
+        if point is None:
+            raise UnknownName(f"{self.kind}.name={name!r}: no such {self.kind}{nearest(name, self)}")
+        return self._load(name, point)
+
+    def __setitem__(self, name: str, build: Callable[..., T]) -> None:
+        """Add an entry for this process. A run of it can be resumed only where it has been added too; name it
+        "package.module:Name" in the configuration instead, and it is found everywhere."""
+        self._entries[name] = build
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._entries
+        yield from (name for name in self._points() if name not in self._entries)
+
+    def __len__(self) -> int:
+        return len(set(self._entries) | set(self._points()))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (":" in name or name in self._entries or name in self._points())
+
+    def _points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+    def _load(self, name: str, point: EntryPoint) -> Callable[..., T]:
+        where = f"{self.kind}.name={name!r}"
+        module, _, attribute = point.value.partition(":")
+        if not module or not attribute:
+            raise ConfigError(f"{where}: expected package.module:Name")
+        try:
+            found: Any = import_module(module)
+        except ModuleNotFoundError as error:
+            missing = error.name or ""
+            if module == missing or module.startswith(f"{missing}."):
+                raise ConfigError(
+                    f"{where}: there is no module {missing!r}; install its package, or run in the folder that holds it"
+                ) from None
+            raise
+        try:
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except AttributeError:
+            raise ConfigError(
+                f"{where}: module {module} has no {attribute!r}{nearest(attribute, vars(found))}"
+            ) from None
+        if not callable(found):
+            raise ConfigError(f"{where}: expected a class or a function, got {type(found).__name__}")
+        build: Callable[..., T] = found
+        return build
+
+
+class UnknownName(ConfigError, KeyError):
+    """No entry of that name."""
+
+    __str__ = ConfigError.__str__

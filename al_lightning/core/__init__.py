@@ -1,0 +1,5 @@
+"""Tasks, predictions, queries, the pool, and the protocols of strategy, learner and oracle: what all rooms share.
+
+Import from the modules (`al_lightning.core.query`), or everything public from `al_lightning.types`. This file imports
+nothing, so that a command that needs no torch does not load it.
+"""

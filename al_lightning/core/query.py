@@ -1,0 +1,86 @@
+"""Queries: what to ask the annotator, and what the learner labels for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_lightning.core.arrays import Floats, Rows
+from al_lightning.core.region import Region
+
+
+@dataclass(frozen=True)
+class Pseudo:
+    """Images that the learner shall label for itself for one stage; they cost nothing."""
+
+    rows: Rows
+    """(n,) distinct unlabelled rows that are not picks of the same query."""
+    kind: Literal["soft", "hard", "confident"]
+    """soft: the foreground probability; hard: the argmax; confident: the argmax where the pixel entropy
+    (nats) is at most `threshold`, `IGNORE` elsewhere."""
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to ask the annotator: images, or regions of images, in the order of choice.
+
+    Example:
+        >>> query = Query.of(np.array([4, 7]), "bvsb", np.array([0.9, 0.8]))
+        >>> query.subset([1]).rows.tolist()
+        [7]
+    """
+
+    rows: Rows
+    """(B,) dataset rows, distinct unless there are regions."""
+    source: tuple[str, ...]
+    """B names of the rule that made each pick ("k-center", "bvsb", "top-up", ...)."""
+    score: NDArray[np.float64]
+    """(B,) the value each was picked for, NaN where the rule has none."""
+    pseudo: Pseudo | None = None
+    """Images to pseudo-label for the next stage, beside the picks."""
+    regions: tuple[Region | None, ...] | None = None
+    """B regions, None for a whole image. None where all are whole images."""
+
+    def __post_init__(self) -> None:
+        assert len(self.rows) == len(self.source) == len(self.score)
+        assert self.regions is None or len(self.regions) == len(self.rows)
+
+    @classmethod
+    def of(
+        cls,
+        rows: Rows,
+        source: str,
+        score: Floats | None = None,
+        regions: Sequence[Region | None] | None = None,
+    ) -> Query:
+        """All rows from one source; score None means NaN."""
+        rows = np.asarray(rows, dtype=np.int64)
+        values = np.full(len(rows), np.nan) if score is None else np.asarray(score, dtype=np.float64)
+        return cls(rows, (source,) * len(rows), values, regions=None if regions is None else tuple(regions))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __add__(self, other: Query) -> Query:
+        regions = None
+        if self.regions is not None or other.regions is not None:
+            regions = sum(((None,) * len(q) if q.regions is None else q.regions for q in (self, other)), ())
+        return Query(
+            np.concatenate([self.rows, other.rows]),
+            self.source + other.source,
+            np.concatenate([self.score, other.score]),
+            self.pseudo or other.pseudo,
+            regions,
+        )
+
+    def subset(self, keep: Sequence[int] | NDArray[Any] | slice) -> Query:
+        """The picks at these positions (or where this mask is True), in that order."""
+        positions = np.arange(len(self))[keep]
+        source = tuple(self.source[i] for i in positions)
+        regions = None if self.regions is None else tuple(self.regions[i] for i in positions)
+        return Query(self.rows[positions], source, self.score[positions], self.pseudo, regions)

@@ -1,0 +1,133 @@
+"""The folder of a run: durable files, written so that a kill at any instant leaves a readable state."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+
+class StageRow(TypedDict):
+    """One line of stages.jsonl."""
+
+    stage: int
+    labelled: int
+    """Labelled images; regions count as the number of images that have as many pixels, rounded down."""
+    fraction: float
+    """Revealed fraction of the pool's pixels, every image counting alike."""
+    cost: dict[str, float | None]
+    """"images" with a label, "pixels" at their own size, "clicks" (None for depth): of all that is revealed."""
+    val: dict[str, float]
+    test: dict[str, float]
+    seconds: dict[str, float]
+    selected: list[dict[str, Any]]
+
+
+_REQUIRED = ("stage", "labelled", "test")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write to a temporary name, fsync, rename: the file is the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
+    """The rows of one stages.jsonl by ascending stage.
+
+    The last line may be torn (the process was killed while it wrote); it is then left out. No file is no rows.
+
+    Raises:
+        ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
+    """
+    if not path.exists():
+        return ()
+    lines = [(number, line) for number, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip()]
+    rows: dict[int, dict[str, Any]] = {}
+    for number, line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if number == lines[-1][0]:
+                break
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({error}); only the last line may be torn. "
+                "Delete that line, or resume from a copy of the run"
+            ) from error
+        missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in the row")
+        if row["stage"] in rows:
+            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the rows")
+        rows[row["stage"]] = row
+    return tuple(rows[stage] for stage in sorted(rows))
+
+
+def fit_step(member: int) -> str:
+    """Name of the step of a stage that trains one learner: "fit", or "fit-1", "fit-2", ... of a committee's others."""
+    return "fit" if member == 0 else f"fit-{member}"
+
+
+class RunFolder:
+    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, stages.jsonl, state/, checkpoints/.
+
+    state/stage-<k>.json grows with each finished step of stage k: {"fit": ..., "test": ..., "row": ...,
+    "pool": labels after the stage}; a stage is over when it holds "pool".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.stages = path / "stages.jsonl"
+        self.report = path / "report.html"
+
+    def checkpoints(self, stage: int) -> Path:
+        """Folder of the checkpoints of one stage."""
+        return self.path / "checkpoints" / f"stage-{stage:03d}"
+
+    def _state(self, stage: int) -> Path:
+        return self.path / "state" / f"stage-{stage:03d}.json"
+
+    def progress(self, stage: int) -> dict[str, Any]:
+        """Finished steps of a stage; empty when none is."""
+        path = self._state(stage)
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
+        """Record finished steps durably; returns all that are finished."""
+        progress = self.progress(stage) | steps
+        write_atomic(self._state(stage), json.dumps(progress, indent=1))
+        return progress
+
+    def rows(self) -> tuple[dict[str, Any], ...]:
+        """The rows of stages.jsonl."""
+        return read_rows(self.stages)
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """Append a row unless it is there; what a kill left of a half-written line is cut off first."""
+        if any(known["stage"] == row["stage"] for known in self.rows()):
+            return
+        content = self.stages.read_bytes() if self.stages.exists() else b""
+        with self.stages.open("ab") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+            file.write(json.dumps(row).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,146 @@
+"""DenseDataset: the files of one dataset by row, and its splits; DatasetInfo: what its documentation says.
+
+Files become arrays in `data.reading`, and a whole dataset of them in `data.cache`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_lightning.core.arrays import Rows, Size
+from al_lightning.core.task import Task
+from al_lightning.data.errors import DataError
+from al_lightning.data.reading import decoded, native_size, read_rgb
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SPLITS = ("pool", "validation", "test")
+"""Names of the splits; each is an attribute of `DenseDataset`."""
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Where a dataset comes from and how its files lie; the documentation lists it."""
+
+    title: str
+    source: str
+    """URL where it is published, or how it is made where nobody publishes it."""
+    licence: str
+    """Terms of use, or "see the source" where they are not known for sure."""
+    citation: str
+    layout: str
+    """The files that are read, one pattern a line, relative to the folder that holds the dataset."""
+
+
+@dataclass(frozen=True)
+class DenseDataset:
+    """Images and targets of a dataset with its splits. Nothing is decoded here.
+
+    Targets are opened only by `read_target`, which a run calls for revealed, validation and test rows alone.
+    """
+
+    name: str
+    task: Task
+    ids: tuple[str, ...]
+    """Stable name of each row."""
+    images: tuple[Path, ...]
+    targets: tuple[Path | None, ...]
+    """None where no label exists yet."""
+    pool: Rows
+    validation: Rows
+    test: Rows
+    size: Size
+    """(H, W) that the learner sees."""
+    decode_target: Callable[[Path], NDArray[Any]]
+    """File -> (H, W) uint8 class indices or float32 cm, at its own size."""
+    decode_objects: Callable[[Path], NDArray[Any]] | None = None
+    """File -> (H, W) int32 object ids, where the task scores objects."""
+    part_of: Mapping[int, str] = field(default_factory=dict)
+    """Test row -> its part, where the test set has parts (A and B of GlaS)."""
+    polygons: Callable[[Path], Path] | None = None
+    """Target file -> the file of its annotator's polygons, where the dataset publishes them."""
+    evaluate_at: Literal["native", "resized"] = "native"
+    """Whether test metrics compare at the target's own size or at `size`."""
+    protocol: str = "clean"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the loader found and the results should carry, such as the overlap of pool and test."""
+
+    def __post_init__(self) -> None:
+        assert len(self.ids) == len(self.images) == len(self.targets)
+        if min(self.size) < 1:
+            raise ValueError(f"size={self.size}: expected a positive height and width")
+        for split in SPLITS:
+            if len(getattr(self, split)) == 0:
+                raise DataError(f"{self.name}: the {split} split is empty")
+
+    def target_file(self, row: int) -> Path:
+        """The row's target file.
+
+        Raises:
+            DataError: there is none.
+        """
+        path = self.targets[row]
+        if path is None or not path.is_file():
+            where = path or self.images[row]
+            raise DataError(f"{where}: image {self.ids[row]!r} has no target; add it, or remove the image")
+        return path
+
+    def read_image(self, row: int) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB at its own size.
+
+        Raises:
+            DataError: the file is missing, unreadable or truncated.
+        """
+        return read_rgb(self.images[row])
+
+    def read_target(self, row: int, file: Path | None = None) -> NDArray[Any]:
+        """(H, W) uint8 class indices or float32 cm, at its own size.
+
+        Args:
+            row (int): dataset row.
+            file (Path | None): the target's file where the oracle gave one. Default None: the dataset's own.
+
+        Raises:
+            DataError: missing, unreadable, or of another size than its image.
+        """
+        path = file or self.target_file(row)
+        target = decoded(path, self.decode_target)
+        size = native_size(self.images[row])
+        if target.shape[:2] != size:
+            raise DataError(
+                f"{path}: the target is {target.shape[1]} x {target.shape[0]} pixels but its image "
+                f"{self.images[row].name} is {size[1]} x {size[0]}; give both the same size"
+            )
+        return target
+
+    def plot(self, row: int, width: float = 8.0) -> Figure:
+        """A figure of one sample: the image beside its target, with the classes named or a scale in cm.
+
+        It opens the target of any row, also of a hidden one of the pool: it is for people who look at a dataset,
+        and no run calls it. It needs no display; `figure.savefig("sample.png")` writes a file.
+
+        Args:
+            row (int): dataset row.
+            width (float): of the figure, in inches. Default 8.
+
+        Returns:
+            A figure titled with the row's id, with the axes "image" and "target". A row without target has a note
+            in place of the target.
+
+        Raises:
+            DataError: a file is missing or unreadable, or image and target differ in size.
+        """
+        from al_lightning.data.plot import plot_sample
+
+        target = None if self.targets[row] is None else self.read_target(row)
+        return plot_sample(self.read_image(row), target, self.task, self.ids[row], width)
+
+
+__all__ = ["SPLITS", "DataError", "DatasetInfo", "DenseDataset"]

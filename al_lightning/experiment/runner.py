@@ -1,0 +1,157 @@
+"""run(config): one experiment, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.run_folder import RunFolder, write_atomic
+from al_lightning.data import PoolDataModule
+from al_lightning.experiment import tracking
+from al_lightning.experiment.environment import environment
+from al_lightning.experiment.setup import Setup, complete, prepare
+from al_lightning.experiment.stages import Running, is_main, run_stage
+from al_lightning.loop import ActiveLearningLoop
+
+
+def run_folder(config: Config) -> RunFolder:
+    """runs/<experiment>/<strategy>/seed-<k>."""
+    # A colon is no part of a folder's name on every system.
+    strategy = config.strategy.name.replace(":", ".")
+    return RunFolder(Path(config.runs_dir) / config.name / strategy / f"seed-{config.seed}")
+
+
+def resume(path: Path, console: Console | None = None) -> RunFolder:
+    """Go on with a run from its last finished step, or say that it is complete.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+    """
+    saved = RunFolder(path).config
+    if not saved.is_file():
+        raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
+    return run(from_saved(saved), console, RunFolder(path))
+
+
+def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
+    """Run an experiment, or go on with it where its folder holds an earlier start of the same config.
+
+    Args:
+        config: what `load` returns, or that completed by `complete`.
+        console: where a line a stage goes.
+        folder: of the run; `run_folder(config)` when left out.
+
+    Raises:
+        ConfigError: the config is wrong, or differs from the one saved in the run's folder.
+        DataError, FileNotFoundError: the data are.
+    """
+    console = console or Console()
+    full = config if isinstance(config, CompleteConfig) else complete(config)
+    folder = folder or run_folder(full)
+    if folder.config.is_file() and (lines := difference(plain(from_saved(folder.config)), plain(full))):
+        raise ConfigError(
+            f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
+            "choose another name, seed or runs_dir, or remove the folder"
+        )
+    if finished := _finished(folder):
+        for done in finished:
+            folder.append_row(done["row"])
+        console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False)
+        return folder
+    setup = prepare(full)
+    run_id = _describe(setup, folder)
+    quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = quiet.level
+    quiet.setLevel(logging.WARNING)
+    loggers = tracking.make_loggers(full, folder.path, run_id)
+    try:
+        _stages(setup, folder, loggers, console)
+    finally:
+        tracking.close(loggers)
+        quiet.setLevel(level)
+    return folder
+
+
+def _finished(folder: RunFolder) -> list[dict[str, Any]]:
+    """The states of all stages of a complete run; none where stages are still to come."""
+    done: list[dict[str, Any]] = []
+    while "pool" in (state := folder.progress(len(done))):
+        done.append(state)
+        if state.get("last"):
+            return done
+    return []
+
+
+def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
+    config, dataset = setup.config, setup.dataset
+    pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
+    loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost)
+    loader = config.loader
+    data = PoolDataModule(
+        dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
+    )
+    running = Running(setup, folder, loggers, loop, data)
+    _say(console, f"{folder.path}: {_sizes(setup)}")
+    loop.start(setup.plan.initial)
+    for stage in range(setup.plan.stages):
+        done = folder.progress(stage)
+        loop.stage = data.stage = stage
+        if "pool" in done:
+            pool.restore(done["pool"], folder.path)
+        else:
+            done = run_stage(running, stage, done)
+        if is_main():
+            folder.append_row(done["row"])
+        _say(console, stage_line(done["row"], header=stage == 0))
+        if done.get("last"):
+            break
+
+
+def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
+    """One line a stage for the terminal."""
+    names = [name for name in ("miou", "iou", "dice", "rmse_cm", "mae_cm") if name in row["test"]]
+    metrics = "".join(
+        f"{row['test'][name]:>9.3f}" if name.endswith("cm") else f"{100 * row['test'][name]:>9.2f}" for name in names
+    )
+    times = "".join(f"{row['seconds'][part]:>9.1f}" for part in ("fit", "test", "score", "select"))
+    line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{metrics}{times}"
+    if not header:
+        return line
+    titles = {"miou": "mIoU %", "iou": "IoU %", "dice": "Dice %", "rmse_cm": "RMSE cm", "mae_cm": "MAE cm"}
+    head = "".join(f"{titles[name]:>9}" for name in names)
+    parts = "".join(f"{part + ' s':>9}" for part in ("fit", "test", "score", "select"))
+    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{parts}\n{line}"
+
+
+def _say(console: Console, text: str) -> None:
+    if is_main():
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _sizes(setup: Setup) -> str:
+    data = setup.dataset
+    parts = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
+    return f"{data.name} ({data.protocol}), {parts}, {data.size[0]} x {data.size[1]} pixels"
+
+
+def _describe(setup: Setup, folder: RunFolder) -> str:
+    """Write config.yaml and environment.json unless they are there; returns the id of the W&B run."""
+    run_id = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
+    if not is_main():
+        return run_id
+    if folder.environment.is_file():
+        return str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
+    run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
+    write_atomic(folder.environment, json.dumps(environment(setup) | {"wandb_id": run_id}, indent=1))
+    write_atomic(folder.config, to_yaml(setup.config))
+    return run_id

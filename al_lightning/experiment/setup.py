@@ -1,0 +1,168 @@
+"""From a config to parts that fit each other: everything that can be wrong is said here, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from al_lightning.config import CompleteConfig, Config, ConfigError, nearest, plain, validate
+from al_lightning.config.options import build, options_of
+from al_lightning.core.learner import learner_of, set_mc_passes
+from al_lightning.core.oracle import Oracle
+from al_lightning.core.run_folder import RunFolder
+from al_lightning.core.seeds import torch_seed
+from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
+from al_lightning.cost.annotation import AnnotationCost
+from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.learners import LEARNERS, Committee
+from al_lightning.loop import check_needs
+from al_lightning.oracles import ORACLES
+from al_lightning.strategies import STRATEGIES
+
+NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
+OF_LEARNER = ("task", "size")
+"""Parameters that a learner gets from the dataset; all others are options."""
+OURS = ("callbacks", "logger", "default_root_dir", "fast_dev_run")
+"""Arguments of the Trainer that the experiment itself sets."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a config names, built and checked against each other before any training."""
+
+    config: CompleteConfig
+    dataset: DenseDataset
+    cache: Cache
+    strategy: Strategy | RegionStrategy
+    oracle: Oracle
+    cost: AnnotationCost
+    plan: Plan
+
+    def learner(self, stage: int, member: int = 0) -> pl.LightningModule:
+        """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
+        return build_learner(self.config, self.dataset, stage, member)
+
+    def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
+        """A fresh Trainer with the config's arguments."""
+        options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(self.config)["trainer"])
+        if stage == 0 and self.config.learner.initial_epochs is not None:
+            options["max_epochs"] = self.config.learner.initial_epochs
+        if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
+            options["enable_checkpointing"] = False
+        try:
+            return pl.Trainer(
+                **options, logger=loggers or False, callbacks=list(callbacks), default_root_dir=folder.path
+            )
+        except Exception as error:
+            raise ConfigError(f"trainer: {error}") from error
+
+
+def complete(config: Config) -> CompleteConfig:
+    """The config with the defaults of every chosen part spelled out; checks names, options and types.
+
+    Raises:
+        ConfigError: one line that names the key, its value and what was expected.
+    """
+    validate(config)
+    given = OmegaConf.to_object(config) if OmegaConf.is_config(config) else config
+    full = CompleteConfig(**vars(given))
+    full.dataset.options = options_of("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    full.learner.options = options_of("learner", LEARNERS, config.learner.name, config.learner.options, OF_LEARNER)
+    full.strategy.options = options_of(
+        "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
+    )
+    full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
+    known = [key for key in pl.Trainer.__init__.__annotations__ if key not in (*OURS, "return")]
+    for key in config.trainer:
+        if key not in known:
+            raise ConfigError(f"trainer.{key}: not an argument to set here{nearest(key, known)}")
+    if not any(config.trainer.get(key) is not None for key in ("max_epochs", "max_steps", "max_time")):
+        raise ConfigError("trainer.max_epochs: no value given; set the number of epochs of a stage")
+    return full
+
+
+def prepare(config: CompleteConfig) -> Setup:
+    """Build all parts and check what only the data can tell.
+
+    Raises:
+        ConfigError, DataError, FileNotFoundError: with one clear message.
+    """
+    dataset = build_dataset(config)
+    strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
+    plan = plan_of(config, strategy, dataset)
+    oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
+    if asks_for_regions(strategy) and dataset.task.kind == "depth":
+        raise ConfigError(
+            f"strategy.name={config.strategy.name}: asks for regions, which a depth task such as {dataset.name} cannot "
+            "learn from; take a strategy of whole images"
+        )
+    try:
+        learner = build_learner(config, dataset)
+        if config.learner.committee.members > 1:
+            learner = Committee([learner] * 2)
+        check_needs(strategy, learner)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    cache = Cache(dataset, config.loader.cache)
+    cost = AnnotationCost(cache, config.budget.clicks)
+    return Setup(config, dataset, cache, strategy, oracle, cost, plan)
+
+
+def build_dataset(config: Config) -> DenseDataset:
+    """The dataset that a config names.
+
+    Raises:
+        ConfigError, DataError, FileNotFoundError: with one clear message.
+    """
+    return build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+
+
+def build_learner(
+    config: CompleteConfig, dataset: DenseDataset, stage: int = 0, member: int = 0, mc_passes: int | None = None
+) -> pl.LightningModule:
+    """A learner with fresh weights, the same for every strategy under one seed, stage and member.
+
+    Args:
+        mc_passes: instead of the config's.
+
+    Raises:
+        ConfigError: an option is impossible, or what is built is no learner; the message names it.
+    """
+    torch.manual_seed(torch_seed(config.seed, stage, f"weights {member}"))
+    section = config.learner
+    provided = {"task": dataset.task, "size": dataset.size}
+    learner: pl.LightningModule = build("learner", LEARNERS, section.name, section.options, provided)
+    try:
+        learner_of(learner)
+        set_mc_passes(learner, section.mc_passes if mc_passes is None else mc_passes)
+    except ValueError as error:
+        raise ConfigError(f"learner {section.name}: {error}") from None
+    return learner
+
+
+def plan_of(config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset: DenseDataset) -> Plan:
+    """The budget, as the strategy changes it.
+
+    Raises:
+        ConfigError: the pool is too small for it.
+    """
+    budget, size = config.budget, len(dataset.pool)
+    plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)
+    if plan.stages > 1 and plan.initial > size:
+        raise ConfigError(f"budget.initial={plan.initial}: the pool of {dataset.name} has only {size} images")
+    reachable = 1 + -(-(size - plan.initial) // plan.per_stage)
+    if plan.stages > reachable:
+        raise ConfigError(
+            f"budget.stages={plan.stages}: {plan.initial} + {plan.stages - 1} x {plan.per_stage} images "
+            f"are more than the pool of {dataset.name} has ({size}); at most {reachable} stages"
+        )
+    return plan

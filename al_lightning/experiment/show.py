@@ -1,0 +1,169 @@
+"""A picture of what runs predict: test images, their truth, and each run's answer, from worst to best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from al_lightning.config import Config, from_saved, plain
+from al_lightning.config.options import build
+from al_lightning.core.arrays import Rows
+from al_lightning.core.learner import learner_of
+from al_lightning.core.prediction import Batch, Prediction
+from al_lightning.core.run_folder import RunFolder, fit_step
+from al_lightning.core.task import IGNORE
+from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data.cache import resize_target
+from al_lightning.experiment.setup import build_learner, complete
+from al_lightning.learners import Committee
+from al_lightning.loop import load_weights
+from al_lightning.metrics.dense import confusion, foreground, overlaps
+
+WIDTH = 1.7
+"""Inches of one picture."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The learner of a run's last finished stage."""
+
+    title: str
+    config: Config
+    learner: pl.LightningModule
+
+    @classmethod
+    def of(cls, path: Path, dataset: DenseDataset) -> Trained:
+        """Load the best weights of the last stage that was fitted as a whole.
+
+        Raises:
+            FileNotFoundError: the folder holds no run, or the run no weights.
+        """
+        folder = RunFolder(path)
+        config = complete(from_saved(_config_file(path)))
+        section = config.learner
+        rows = folder.rows()
+        if not rows:
+            raise FileNotFoundError(f"{path}: no stage of this run has finished; wait, or resume it")
+        last = rows[-1]
+        done = folder.progress(last["stage"])
+        members: list[pl.LightningModule] = []
+        for member in range(section.committee.members):
+            file = path / done[fit_step(member)]["checkpoint"]
+            if not file.is_file():
+                raise FileNotFoundError(f"{file}: the weights of this run are gone; pictures need them")
+            learner = build_learner(config, dataset, mc_passes=1)
+            load_weights(learner, file)
+            members.append(learner)
+        trained = members[0] if len(members) == 1 else Committee(members)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = section.options.get("architecture", section.name)
+        title = f"{name}, {config.strategy.name}\nseed {config.seed}, {last['labelled']} labels"
+        return cls(title, config, trained.to(device).eval())
+
+    def predict(self, cache: Cache, rows: Rows) -> Iterator[NDArray[Any]]:
+        """Classes (H, W) or depth (H, W) in cm of each row."""
+        for part in np.array_split(rows, -(-len(rows) // self.config.loader.batch_size)):
+            image = torch.from_numpy(np.array(cache.images(part))).to(self.learner.device)
+            batch: Batch = {"rows": torch.from_numpy(part).to(self.learner.device), "image": image}
+            with torch.no_grad():
+                prediction: Prediction = learner_of(self.learner).predict_step(batch, 0)
+            if prediction.depth is not None:
+                yield from prediction.depth[:, 0].float().cpu().numpy()
+            else:
+                assert prediction.probabilities is not None
+                yield from prediction.probabilities.argmax(1).to(torch.uint8).cpu().numpy()
+
+
+def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
+    """Save a grid as PNG or any other format of matplotlib: a line an image, with truth and a column a run.
+
+    The lines are evenly spaced in the order of the first run's score on the test images, worst first; scores are at
+    the learner's size: IoU of the foreground (mean over the classes there), or RMSE in cm.
+
+    Args:
+        paths: folders of runs on the same dataset with the same options.
+        images: number of lines.
+
+    Raises:
+        ValueError: the runs are of different datasets, or images is below 1.
+        FileNotFoundError: a folder holds no run, or the data are not there.
+    """
+    if images < 1:
+        raise ValueError(f"images={images}: expected at least one")
+    sections = [plain(from_saved(_config_file(path)))["dataset"] for path in paths]
+    for path, section in zip(paths, sections, strict=True):
+        if section != sections[0]:
+            raise ValueError(f"{path}: its dataset or options differ from those of {paths[0]}; draw them one by one")
+    dataset = build("dataset", DATASETS, sections[0]["name"], sections[0]["options"])
+    cache = Cache(dataset, "none")
+    runs = [Trained.of(path, dataset) for path in paths]
+    scores = np.array([score(guess, truth) for guess, truth in _answers(runs[0], cache, dataset.test)])
+    better = 1 if dataset.task.kind == "segmentation" else -1
+    order = dataset.test[np.argsort(better * scores, kind="stable")]
+    rows = order[np.unique(np.linspace(0, len(order) - 1, min(images, len(order))).round().astype(int))]
+    answers = [list(_answers(run, cache, rows)) for run in runs]
+    height, width = dataset.size
+    shape = ((2 + len(runs)) * WIDTH, len(rows) * (WIDTH * height / width + 0.25) + 0.5)
+    with matplotlib.rc_context({"font.size": 8}):
+        figure = Figure(figsize=shape, layout="constrained")
+        grid = figure.subplots(len(rows), 2 + len(runs), squeeze=False)
+        for line, row in enumerate(rows.tolist()):
+            truth = answers[0][line][1]
+            panels = [(cache.images(np.array([row]))[0].transpose(1, 2, 0), Path(dataset.ids[row]).name[-26:])]
+            scale = f"{truth.min():.1f} to {truth.max():.1f} cm" if better < 0 else ""
+            panels += [(colours(truth, dataset, truth), f"truth\n{scale}" if line == 0 else scale)]
+            for run, found in zip(runs, answers, strict=True):
+                value = score(*found[line])
+                text = f"IoU {100 * value:.0f} %" if better > 0 else f"RMSE {value:.2f} cm"
+                panels.append((colours(found[line][0], dataset, truth), f"{run.title}\n{text}" if line == 0 else text))
+            for axes, (pixels, text) in zip(grid[line], panels, strict=True):
+                axes.imshow(pixels, interpolation="nearest")
+                axes.set_title(text, fontsize=7)
+                axes.set_axis_off()
+        output.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(output, dpi=130)
+    return output
+
+
+def score(guess: NDArray[Any], truth: NDArray[Any]) -> float:
+    """IoU of the foreground classes that occur, or RMSE, of one image: maps (H, W) of classes or of cm."""
+    if truth.dtype == np.float32:
+        return float(np.sqrt(np.mean((guess.astype(np.float64) - truth) ** 2)))
+    iou, _, present = overlaps(confusion(torch.tensor(guess)[None], torch.tensor(truth)[None], 256))
+    return float(foreground(iou, present)[0])
+
+
+def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 3): classes in colours of their own and void in grey, or depth on the scale of its truth."""
+    if truth.dtype == np.float32:
+        low, high = float(truth.min()), float(truth.max())
+        scaled = (values - low) / max(high - low, 1e-6)
+        return np.asarray(matplotlib.colormaps["magma"](scaled.clip(0, 1))[..., :3])
+    if len(dataset.task.classes) == 2:
+        palette = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    else:
+        palette = matplotlib.colormaps["tab20"](np.arange(len(dataset.task.classes)) % 20)[:, :3]
+    found = palette[np.where(values == IGNORE, 0, values)]
+    return np.where((values == IGNORE)[..., None], 0.5, found)
+
+
+def _answers(run: Trained, cache: Cache, rows: Rows) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Prediction and truth (H, W) of each row at the learner's size."""
+    for row, guess in zip(rows.tolist(), run.predict(cache, rows), strict=True):
+        yield guess, resize_target(cache.dataset.read_target(row), cache.dataset.size)
+
+
+def _config_file(path: Path) -> Path:
+    file = RunFolder(path).config
+    if not file.is_file():
+        raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
+    return file

@@ -1,0 +1,164 @@
+"""One stage of an experiment: fit, test, score, select, commit, each step durable before the next."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from al_lightning.core.learner import learner_of
+from al_lightning.core.pool import PSEUDO
+from al_lightning.core.query import Query
+from al_lightning.core.region import Box
+from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
+from al_lightning.core.seeds import random_stream
+from al_lightning.data import DenseDataset, PoolDataModule
+from al_lightning.experiment import tracking
+from al_lightning.experiment.setup import Setup
+from al_lightning.learners import Committee
+from al_lightning.loop import ActiveLearningLoop, load_weights
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the stages of a run have in common."""
+
+    setup: Setup
+    folder: RunFolder
+    loggers: list[Logger]
+    loop: ActiveLearningLoop
+    data: PoolDataModule
+
+    def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
+        """Make steps durable; returns `done` with them."""
+        if is_main():
+            self.folder.finish(stage, **steps)
+        return done | steps
+
+    def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
+        """A fresh Trainer that the loop watches."""
+        return self.setup.trainer(self.folder, self.loggers, stage, self.loop, *callbacks)
+
+
+class Patience(EarlyStopping):
+    """Early stopping that a resumed training remembers: one that was over before the kill is not taken up again."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def is_main() -> bool:
+    """Whether this process is the first of its ranks, the one that writes."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
+def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
+    """fit, test, score, select, commit; what `done` holds is not done again. The pool holds the next stage's labels
+    afterwards."""
+    setup, data, pool = running.setup, running.data, running.loop.pool
+    config = setup.config
+    labelled, fraction = pool.labelled_equivalent, pool.fraction
+    members = []
+    for member in range(config.learner.committee.members):
+        step = fit_step(member)
+        if step not in done:
+            done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+        learner = setup.learner(stage, member)
+        load_weights(learner, running.folder.path / done[step]["checkpoint"])
+        members.append(learner)
+    trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
+    trainer = running.trainer(stage)
+    if "test" not in done:
+        begin = time.perf_counter()
+        val = _strip(trainer.validate(trained, data, verbose=False)[0])
+        metrics = _strip(trainer.test(trained, data, verbose=False)[0])
+        done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
+    cost = setup.cost.cost(pool)
+    spent = (
+        config.budget.pixels is not None and (cost["pixels"] or 0) / setup.cost.pool_pixels() >= config.budget.pixels
+    )
+    last = spent or stage + 1 == setup.plan.stages
+    selected: list[dict[str, Any]] = []
+    seconds = {"score": 0.0, "select": 0.0}
+    if not last:
+        query = running.loop.acquire(trainer, trained, data, ckpt_path=None)
+        seconds = dict(running.loop.seconds)
+        selected = _picks(query, setup.dataset)
+        selected += [{"id": pool.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
+    fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
+    row: StageRow = {
+        "stage": stage,
+        "labelled": labelled,
+        "fraction": fraction,
+        "cost": cost,
+        "val": done["test"]["val"],
+        "test": done["test"]["test"],
+        "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
+        "selected": selected,
+    }
+    done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
+    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row))
+    if is_main():
+        for file in running.folder.checkpoints(stage).rglob("last.ckpt"):
+            file.unlink()
+    return done
+
+
+def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
+    """What a row says of its picks: id, source and score, and the box where regions were asked for."""
+    scores = [None if math.isnan(score) else score for score in query.score.tolist()]
+    picks: list[dict[str, Any]] = [
+        {"id": dataset.ids[row], "source": source, "score": score}
+        for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
+    ]
+    if query.regions is not None:
+        whole = Box(0, 0, *dataset.size)
+        for pick, region in zip(picks, query.regions, strict=True):
+            shown = region or whole
+            pick[shown.kind] = shown.to_json()
+    return picks
+
+
+def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
+    """Train one learner from its last finished epoch on; where its best weights are, and how long it took."""
+    setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
+    config = setup.config
+    learner = setup.learner(stage, member)
+    if config.learner.restart == "finetune" and stage > 0:
+        before = folder.progress(stage - 1)[fit_step(member)]
+        load_weights(learner, folder.path / before["checkpoint"])
+    loop.member = data.member = member
+    data.train_rows = None
+    if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
+        rng = random_stream(config.seed, stage, f"bootstrap {member}")
+        data.train_rows = rng.choice(loop.pool.trainable, len(loop.pool.trainable), replace=True)
+    contract = learner_of(learner)
+    data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
+    monitor, mode = contract.monitor
+    place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
+    best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
+    last = ModelCheckpoint(place, "last", enable_version_counter=False)
+    callbacks: list[pl.Callback] = [best, last]
+    if config.learner.patience is not None:
+        callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
+    trainer = running.trainer(stage, *callbacks)
+    unfinished = place / "last.ckpt"
+    begin = time.perf_counter()
+    trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    checkpoint = Path(best.best_model_path).resolve().relative_to(folder.path.resolve()).as_posix()
+    return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
+
+
+def _strip(values: Mapping[str, float]) -> dict[str, float]:
+    return {name.split("/", 1)[1]: float(value) for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""Metrics of whole sets: of pixels (`dense`) and of objects (`objects`)."""

@@ -1,0 +1,133 @@
+"""Metrics of segmentation and depth, each defined in one sentence, as torchmetrics modules over pure functions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from al_lightning.core.task import IGNORE, Task
+
+
+def confusion(prediction: Tensor, target: Tensor, classes: int) -> Tensor:
+    """Classes (B, ...) and targets (B, ...) with `IGNORE` -> (B, C, C) counts, rows truth, columns prediction."""
+    images = len(prediction)
+    valid = target != IGNORE
+    truth, guess = target.long(), prediction.long()
+    image = torch.arange(images, device=target.device).view(-1, *[1] * (target.dim() - 1)).expand_as(truth)
+    index = (image * classes + truth) * classes + guess
+    counts = torch.bincount(index[valid], minlength=images * classes * classes)
+    return counts.view(images, classes, classes)
+
+
+def overlaps(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Confusion (..., C, C) -> IoU (..., C), Dice (..., C), present (..., C) in truth or prediction.
+
+    IoU = TP / (TP + FP + FN), Dice = 2 TP / (2 TP + FP + FN); both 1 where a class is neither in truth nor in
+    prediction.
+    """
+    counts = counts.cpu().double()  # some devices have no float64
+    hit = counts.diagonal(dim1=-2, dim2=-1)
+    union = counts.sum(-1) + counts.sum(-2) - hit
+    present = union > 0
+    iou = torch.where(present, hit / union.clamp_min(1), 1.0)
+    dice = torch.where(present, 2 * hit / (union + hit).clamp_min(1), 1.0)
+    return iou, dice, present
+
+
+class SegmentationMetrics(Metric):
+    """Overlap of predicted and true classes over a whole set.
+
+    `compute` returns, background being class 0:
+        miou: mean over the classes that occur, background included, of the IoU from one confusion matrix over
+            the whole set.
+        iou, dice: IoU and Dice of the foreground (mean over foreground classes that occur) from that matrix.
+        iou_image, dice_image: the same for each image alone, then averaged over images; an image without
+            foreground in truth and prediction counts 1, with it in one of the two 0.
+    """
+
+    full_state_update = False
+    counts: Tensor
+    iou_image: Tensor
+    dice_image: Tensor
+    images: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        zeros = torch.zeros(classes, classes, dtype=torch.long)
+        self.add_state("counts", zeros, dist_reduce_fx="sum")
+        for name in ("iou_image", "dice_image", "images"):
+            self.add_state(name, torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Class indices (B, H, W) and targets (B, H, W)."""
+        counts = confusion(prediction, target, self.classes)
+        self.counts += counts.sum(0)
+        iou, dice, present = overlaps(counts)
+        self.iou_image += float(foreground(iou, present).sum())
+        self.dice_image += float(foreground(dice, present).sum())
+        self.images += len(prediction)
+
+    def compute(self) -> dict[str, Tensor]:
+        iou, dice, present = overlaps(self.counts)
+        return {
+            "miou": iou[present].mean().float(),
+            "iou": foreground(iou, present).float(),
+            "dice": foreground(dice, present).float(),
+            "iou_image": self.iou_image / self.images,
+            "dice_image": self.dice_image / self.images,
+        }
+
+
+def foreground(value: Tensor, present: Tensor) -> Tensor:
+    """Mean over foreground classes that occur: (..., C) -> (...), 1 where none does."""
+    mask = present[..., 1:]
+    total = torch.where(mask, value[..., 1:], 0.0).sum(-1)
+    return torch.where(mask.any(-1), total / mask.sum(-1).clamp_min(1), 1.0)
+
+
+class DepthMetrics(Metric):
+    """Errors of depth in cm over a whole set; every pixel counts.
+
+    `compute` returns:
+        rmse_cm: root of the mean squared error over the pixels of each image, then averaged over images.
+        rmse_pooled_cm: root of the mean squared error over all pixels of the set (never smaller).
+        mae_cm: mean absolute error over all pixels.
+    """
+
+    full_state_update = False
+    rmse: Tensor
+    square: Tensor
+    absolute: Tensor
+    images: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("rmse", "square", "absolute", "images"):
+            self.add_state(name, torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Depth (B, 1, H, W) or (B, H, W) in cm, twice."""
+        error = (prediction.float() - target.float()).flatten(1)
+        mean_square = error.square().mean(1)
+        self.rmse += mean_square.sqrt().sum()
+        self.square += mean_square.sum()
+        self.absolute += error.abs().mean(1).sum()
+        self.images += len(error)
+
+    def compute(self) -> dict[str, Tensor]:
+        return {
+            "rmse_cm": self.rmse / self.images,
+            "rmse_pooled_cm": (self.square / self.images).sqrt(),
+            "mae_cm": self.absolute / self.images,
+        }
+
+
+def metrics_for(task: Task) -> SegmentationMetrics | DepthMetrics:
+    """The metrics of a task."""
+    return DepthMetrics() if task.kind == "depth" else SegmentationMetrics(len(task.classes))
+
+
+PRIMARY: dict[str, tuple[str, str]] = {"segmentation": ("miou", "max"), "depth": ("rmse_cm", "min")}
+"""Task kind -> the metric that chooses the best checkpoint, and whether larger or smaller is better."""

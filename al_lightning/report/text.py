@@ -1,0 +1,61 @@
+"""Numbers and lists as English text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def plural(number: int | str, noun: str) -> str:
+    """A number with its noun.
+
+    Args:
+        number: a count, or a text such as "30, 60" where runs differ; only 1 and "1" are singular.
+        noun: in the singular, with a regular plural.
+
+    Example:
+        >>> plural(1, "epoch"), plural(0, "stage"), plural("30, 60", "image")
+        ('1 epoch', '0 stages', '30, 60 images')
+    """
+    return f"{number} {noun}" + ("" if str(number) == "1" else "s")
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    Example:
+        >>> joined(["labels", "clicks", "pixels"]), joined(["labels"])
+        ('labels, clicks and pixels', 'labels')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def sentence_case(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is.
+
+    Example:
+        >>> sentence_case("labels of MRI")
+        'Labels of MRI'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def duration(seconds: float) -> str:
+    """A duration in two units at most, with no-break spaces; "–" where it is not finite.
+
+    Example:
+        >>> [duration(s).replace(chr(160), " ") for s in (0.25, 48, 200, 7500)]
+        ['0.25 s', '48 s', '3 min 20 s', '2 h 5 min']
+    """
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 1:
+        return f"{seconds:.2f}\u00a0s"
+    if seconds < 10:
+        return f"{seconds:.1f}\u00a0s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}\u00a0s"
+    if whole < 3600:
+        return f"{whole // 60}\u00a0min\u00a0{whole % 60}\u00a0s"
+    return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60}\u00a0min"
