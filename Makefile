@@ -62,5 +62,8 @@ lint: $(READY) ## lint and types only
 bench: $(READY) ## the figures of the README, measured here
 	$(RUN) bench k-center
 
+docs: $(READY) ## the documentation as pages in site/
+	$(VENV)/bin/mkdocs build --strict
+
 clean: ## remove .venv and caches, keep runs and data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist site *.egg-info

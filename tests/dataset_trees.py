@@ -1,14 +1,22 @@
-"""Writers of tiny data sets in exactly the published layouts."""
+"""Writers of tiny data sets in exactly the published layouts, and `TREES`, which holds one for each dataset."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from al_lightning.data.dataset import DenseDataset
+
+CITIES = {"aachen": ("train", 6), "bochum": ("train", 1), "ulm": ("train", 3), "lindau": ("val", 4)}
+"""city -> (published split, frames)."""
+FINE = ("labelTrainIds", "labelIds", "instanceIds")
+"""Kinds of label images that Cityscapes publishes."""
 
 
 def save(path: Path, values: Any, **options: Any) -> Path:
@@ -45,20 +53,20 @@ def depth_tree(root: Path, folders: dict[str, int]) -> Path:
 
 
 def glas_tree(root: Path, counts: dict[str, int]) -> Path:
-    for part, count in counts.items():
+    for prefix, count in counts.items():
         for i in range(1, count + 1):
             objects = np.zeros((6, 8), dtype=np.uint8)
             objects[1:3, 1:3], objects[4:, 5:] = 1, 7
-            save(root / f"{part}_{i}.bmp", grey(i))
-            save(root / f"{part}_{i}_anno.bmp", objects)
+            save(root / f"{prefix}_{i}.bmp", grey(i))
+            save(root / f"{prefix}_{i}_anno.bmp", objects)
     return root
 
 
 def isic_tree(root: Path, counts: dict[str, int]) -> Path:
     number = 0
-    for part, count in counts.items():
+    for split, count in counts.items():
         for _ in range(count):
-            data, truth = root / f"ISIC-2017_{part}_Data", root / f"ISIC-2017_{part}_Part1_GroundTruth"
+            data, truth = root / f"ISIC-2017_{split}_Data", root / f"ISIC-2017_{split}_Part1_GroundTruth"
             save(data / f"ISIC_{number:07d}.jpg", grey(number))
             save(data / f"ISIC_{number:07d}_superpixels.png", grey(3))
             save(truth / f"ISIC_{number:07d}_segmentation.png", half())
@@ -114,6 +122,24 @@ def bdd_tree(root: Path, old: bool, counts: dict[str, int]) -> Path:
     return root
 
 
+def kvasir_tree(root: Path, count: int = 12, sessile: int = 3) -> Path:
+    """Kvasir-SEG at `root`, and beside it a sessile sibling with the first names."""
+    for folder, number in ((root, count), (root.parent / "sessile-main-Kvasir-SEG", sessile)):
+        for i in range(number):
+            save(folder / "images" / f"cju{i:02d}.jpg", grey(i))
+            save(folder / "masks" / f"cju{i:02d}.jpg", half(), quality=95)
+    return root
+
+
+def folder_tree(root: Path, names: list[str], unlabelled: tuple[str, ...] = (), targets: str = "masks") -> Path:
+    """images/<name>.JPG, and masks/<name>.png (or depth/) of all but the unlabelled."""
+    for i, name in enumerate(names):
+        save(root / "images" / f"{name}.JPG", grey(i), format="JPEG")
+        if name not in unlabelled:
+            save(root / targets / f"{name}.png", half())
+    return root
+
+
 def write_tiff(path: Path, values: np.ndarray, planar: bool, deflate: bool, rows: int = 4) -> Path:
     """A baseline TIFF of (H, W, C) uint8 or uint16 in strips, written without Pillow, which saves no planar ones."""
     height, width, samples = values.shape
@@ -146,3 +172,44 @@ def write_tiff(path: Path, values: np.ndarray, planar: bool, deflate: bool, rows
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(data))
     return path
+
+
+def split_ids(data: DenseDataset) -> tuple[list[str], list[str], list[str]]:
+    """Ids of pool, validation and test, after a check that no row is in two of them and ids are unique."""
+    rows = np.concatenate([data.pool, data.validation, data.test])
+    assert len(np.unique(rows)) == len(rows)
+    assert len(set(data.ids)) == len(data.ids)
+    pool, validation, test = ([data.ids[row] for row in split] for split in (data.pool, data.validation, data.test))
+    return pool, validation, test
+
+
+def read_targets(data: DenseDataset) -> list[np.ndarray]:
+    return [data.read_target(row) for row in range(len(data.ids))]
+
+
+class Tree(NamedTuple):
+    """A tiny copy of one dataset."""
+
+    write: Callable[[Path], object]
+    """Writes it at the option `root`."""
+    options: Mapping[str, Any] = {}
+    """Beside root."""
+    needed: str | None = None
+    """Sub-folder that may not be empty; None where this says nothing of a published layout."""
+
+
+TREES = {
+    "bdd100k": Tree(lambda root: bdd_tree(root, False, {"train": 6, "val": 2}), needed="images/10k/val"),
+    "camvid": Tree(camvid_tree, needed="val"),
+    "cityscapes": Tree(lambda root: cityscapes_tree(root, CITIES, FINE[:1]), needed="leftImg8bit/val"),
+    "clinicdb": Tree(lambda root: clinicdb_tree(root, 90), {"validation": 20, "test": 20}, "Original"),
+    "colonoscopy-depth": Tree(lambda root: depth_tree(root, {"T1": 12, "T2": 12, "T3": 12}), needed="T2"),
+    "folder": Tree(lambda root: folder_tree(root, [str(i) for i in range(20)], ("3",))),
+    "glas": Tree(lambda root: glas_tree(root, {"train": 5, "testA": 2, "testB": 2}), needed=""),
+    "isic2017": Tree(
+        lambda root: isic_tree(root, {"Training": 4, "Validation": 2, "Test_v2": 2}), needed="ISIC-2017_Validation_Data"
+    ),
+    "kvasir": Tree(kvasir_tree, {"validation": 3}, "images"),
+    "synthetic": Tree(lambda root: None, {"render_size": 24, "pool": 8, "validation": 8, "test": 8}),
+}
+"""name in DATASETS -> a tree of its files; the tests of the table fail for a dataset without one."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from al_lightning.core.region import Box, Region
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
+from al_lightning.core.region import Box, Region
 
 SIZE = (32, 48)
 ROWS = np.array([3, 4, 8, 9])

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from al_lightning import experiment
-from al_lightning.config import load
-
-FOLDER = Path(__file__).parents[1] / "experiments"
-FILES = sorted(FOLDER.glob("*.yaml"))
+from al_lightning.config import catalogue, load
 
 SMALL = {
     "unet": "widths=[4,8]",

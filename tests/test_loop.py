@@ -195,7 +195,6 @@ from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners.unet import unet
 from al_lightning.loop import ActiveLearningLoop
 from al_lightning.core.pool import LabelPool
-from al_lightning.core.region import array_of
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.strategies import STRATEGIES
 
@@ -214,7 +213,7 @@ for _ in range(2):
     )
     query = loop.acquire(trainer, learner, data)
     if trainer.global_rank == 0:
-        print("PICKS", *query.rows.tolist(), *([] if query.regions is None else array_of(query.regions).ravel().tolist()))
+        print("PICKS", *query.rows.tolist(), *map(str, query.regions or ()))
 if torch.distributed.is_initialized():
     torch.distributed.destroy_process_group()
 """

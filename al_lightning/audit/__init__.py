@@ -1,1 +1,1 @@
-"""The audit of a dataset behind `al-lightning check`."""
+"""The audit of a dataset: unreadable files, odd masks, and images of the test set that are also in the pool."""

@@ -1,4 +1,4 @@
-"""The audit behind `al-lightning check`: what is wrong with a dataset and its splits, before money is spent.
+"""The audit behind `al-lightning check`: defects of a dataset and its splits, found before anything is annotated.
 
 Masks of pool images are opened here, although no learner may see them: whoever audits a published set has them.
 A run never calls this.
@@ -22,7 +22,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from al_lightning.audit.compare import SPLITS, Compared, Progress
-from al_lightning.audit.files import FileRecord, Finding, Severity, look
+from al_lightning.audit.files import FileRecord, Finding, Severity, inspect_row
+from al_lightning.data.dataset import SPLITS as DATASET_SPLITS
 from al_lightning.data.dataset import DenseDataset
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -71,7 +72,12 @@ class Audit:
         return cls(findings=tuple(Finding(**one) for one in found), **values)
 
     def print_table(self, console: Console, examples: int = 3) -> None:
-        """One row for each severity, kind and place, a few examples of each; then overlap, sizes and the verdict."""
+        """One line for each severity, kind and place, a few examples of each; then overlap, sizes and the verdict.
+
+        Args:
+            console (Console): where to print.
+            examples (int): how many of each kind are printed. Default 3.
+        """
         groups: dict[tuple[str, str, str], list[Finding]] = {}
         for finding in self.findings:
             place = " and ".join(dict.fromkeys(finding.splits))
@@ -94,11 +100,11 @@ class Audit:
         for split, by in self.overlap.items():
             ways = ", ".join(f"{by[way]} by {way}" for way in ("name", "file", "pixels", "picture"))
             console.print(f"{by['same']} of {self.splits['test']} test images are in {split}: {ways}", highlight=False)
-        parts = ", ".join(f"{name} {count}" for name, count in self.splits.items())
+        splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
         size = self.sizes
         if size["images"]:
             console.print(
-                f"{parts}; {size['distinct']} sizes, {size['width'][0]} x {size['height'][0]} to "
+                f"{splits}; {size['distinct']} sizes, {size['width'][0]} x {size['height'][0]} to "
                 f"{size['width'][1]} x {size['height'][1]}, width / height {size['aspect'][0]:.2f} to "
                 f"{size['aspect'][1]:.2f}, most often {size['most_common'][0]} ({size['most_common'][1]})",
                 highlight=False,
@@ -112,32 +118,36 @@ def audit(dataset: DenseDataset, progress: Progress | None = None) -> Audit:
 
     A file that cannot be read is a finding and stops nothing. Masks of pool images are opened; a row without a
     target is fine.
+
+    Args:
+        dataset (DenseDataset): what to audit.
+        progress (Progress | None): called with (step, done, total) as the audit goes on. Default None.
     """
     begun = time.perf_counter()
-    tell = progress or (lambda what, done, total: None)
+    progress = progress or (lambda step, done, total: None)
     split_of = np.full(len(dataset.ids), "held out", dtype=object)
-    for name in ("pool", "validation", "test"):
+    for name in DATASET_SPLITS:
         split_of[getattr(dataset, name)] = name
     records: list[FileRecord] = []
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
-        for one in threads.map(lambda row: look(dataset, row), range(len(dataset.ids))):
+        for one in threads.map(lambda row: inspect_row(dataset, row), range(len(dataset.ids))):
             records.append(one)
-            tell("reading", len(records), len(dataset.ids))
+            progress("reading", len(records), len(dataset.ids))
     findings = [
         Finding(kind, severity, (dataset.ids[row],), (str(path),), (split_of[row],), detail)
         for row, one in enumerate(records)
         for kind, severity, path, detail in one.defects
     ]
-    compared = Compared(dataset, records, split_of, tell)
+    compared = Compared(dataset, records, split_of, progress)
     findings += compared.findings()
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, 0.0 if f.distance is None else f.distance))
-    rows = {name: int((split_of == name).sum()) for name in SPLITS}
+    counts = {name: int((split_of == name).sum()) for name in SPLITS}
     return Audit(
         dataset=dataset.name,
         protocol=dataset.protocol,
-        splits={name: count for name, count in rows.items() if count},
+        splits={name: count for name, count in counts.items() if count},
         findings=tuple(findings),
-        overlap={name: compared.overlap(name) for name in SPLITS[1:] if rows[name]},
+        overlap={name: compared.overlap(name) for name in SPLITS[1:] if counts[name]},
         sizes=_sizes([one.size for one in records if one.size]),
         seconds=time.perf_counter() - begun,
     )

@@ -17,20 +17,29 @@ SPLITS = ("test", "validation", "pool", "held out")
 """In the order in which a pair names them; held out: in no split, as what `clean` takes out of the pool."""
 SAME = ("exact duplicate", "near duplicate")
 Progress = Callable[[str, int, int], None]
-"""(what is being done, how many are done, of how many)"""
+"""Called with (the step that is going on, how many are done, of how many)."""
 
 
 class Compared:
-    """All pairs of rows that share a name, a file, the pixels or the picture."""
+    """All pairs of rows that share a name, a file, the pixels or the picture.
 
-    def __init__(self, dataset: DenseDataset, records: Sequence[FileRecord], split_of: NDArray[Any], tell: Progress) -> None:
+    Args:
+        dataset (DenseDataset): n rows.
+        records (Sequence[FileRecord]): (n,) what was read of each row.
+        split_of (NDArray): (n,) name of each row's split, one of `SPLITS`.
+        progress (Progress): called as the comparison goes on.
+    """
+
+    def __init__(
+        self, dataset: DenseDataset, records: Sequence[FileRecord], split_of: NDArray[Any], progress: Progress
+    ) -> None:
         self.dataset, self.records, self.split_of = dataset, records, split_of
         self.rank = np.array([SPLITS.index(name) for name in split_of])
         blank = np.zeros((STORED, STORED), dtype=np.uint8)
         thumbnails = np.stack([blank if one.thumbnail is None else one.thumbnail for one in records])
-        tell("searching", 0, 1)
+        progress("searching", 0, 1)
         pairs, cosines = candidates(thumbnails, self._searches())
-        tell("searching", 1, 1)
+        progress("searching", 1, 1)
         self.named = self._named()
         # Equal names are compared however little alike their small thumbnails are.
         cosine: dict[tuple[int, int], float] = dict.fromkeys(self.named, 1.0)
@@ -41,7 +50,7 @@ class Compared:
             thumbnails,
             np.array(every, dtype=np.int64).reshape(-1, 2),
             np.array([cosine[pair] for pair in every]),
-            lambda done: tell("comparing", done, len(every)),
+            lambda done: progress("comparing", done, len(every)),
         )
         self.correlation = dict(zip(every, values.tolist(), strict=True))
         self.same_file, self.same_pixels = self._equal("file_hash"), self._equal("pixel_hash")
@@ -50,7 +59,7 @@ class Compared:
         """Whether equal names mean one image, rather than 1.png, 2.png, ... counted anew in each folder."""
 
     def _searches(self) -> list[tuple[Rows, Rows, int]]:
-        """Each split in itself, and the smaller parts against the larger in both directions.
+        """Each split in itself, and the smaller splits against the larger in both directions.
 
         A search for each pair of splits: neighbours in one's own sequence cannot hide one in another split.
         """
@@ -61,7 +70,7 @@ class Compared:
         return [*searches, (held_out, validation, 1)]
 
     def _named(self) -> set[tuple[int, int]]:
-        """Pairs of equal file names in two splits; a name that one split holds twice says nothing."""
+        """Pairs of equal file names in two splits; a name that one split holds twice identifies no image."""
         rows_of: dict[str, list[int]] = {}
         for row, path in enumerate(self.dataset.images):
             rows_of.setdefault(path.stem, []).append(row)
@@ -91,7 +100,7 @@ class Compared:
         return (bool(a) and a == b) or self.correlation.get(pair, -1.0) >= SAME_FRAME
 
     def overlap(self, split: str) -> dict[str, int]:
-        """How many test images the split holds, by each way of telling."""
+        """How many test images the split holds, by each way of comparing: way -> number."""
         ways: dict[str, set[int]] = {way: set() for way in ("name", "file", "pixels", "picture", "same")}
         test = np.flatnonzero(self.rank == 0).tolist()
         others = np.flatnonzero(self.split_of == split).tolist()
@@ -154,11 +163,11 @@ class Compared:
             return None
         if "held out" in splits and kind in SAME and splits[0] != "held out":
             detail += f"; held out because {splits[0]} shows it"
-        surely = kind in SAME or self._one_name(pair)
+        certain = kind in SAME or self._one_name(pair)
         rows = (first, second)
         return Finding(
             kind,
-            _severity(kind, splits, surely),
+            _severity(kind, splits, certain),
             tuple(self.dataset.ids[row] for row in rows),
             tuple(str(self.dataset.images[row]) for row in rows),
             splits,
@@ -169,7 +178,7 @@ class Compared:
 
 
 def _severity(kind: str, splits: tuple[str, str], same: bool) -> Severity:
-    """Of a pair in two splits (in the order of `SPLITS`); `same`: surely one image."""
+    """Of a pair in two splits (in the order of `SPLITS`); `same`: the two are one image for certain."""
     if "held out" in splits:
         return "info"
     if splits[0] == splits[1]:

@@ -1,4 +1,4 @@
-"""What one image and its target look like on disk; every defect is reported, none stops the audit."""
+"""What is read of one image and its target; every defect is reported, none stops the audit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from al_lightning.audit.pairs import STORED, thumbnail
 from al_lightning.core.task import IGNORE
-from al_lightning.data.dataset import DataError, DenseDataset, binary_mask, decoded
-from al_lightning.data.reading import threshold_map
+from al_lightning.data.dataset import DataError, DenseDataset
+from al_lightning.data.reading import binary_mask, decoded, grey_levels, is_deep, threshold_map
 
 Severity = Literal["error", "warning", "info"]
 Defect = tuple[str, Severity, Path, str]
@@ -27,10 +26,10 @@ CONSTANT = 2.0
 GREY = (32, 223)
 """Grey levels between which a pixel of a mask is neither background nor foreground. The masks of Kvasir-SEG, which
 are JPEG, hold none."""
-GREY_SHARE = 0.05
-"""Share of the pixels of a mask that may be grey: the outline of a mask that was resized stays below."""
+GREY_FRACTION = 0.05
+"""Fraction of the pixels of a mask that may be grey: the outline of a mask that was resized stays below."""
 GREY_OF_BRIGHT = 0.5
-"""Share of the pixels above black that may be grey: a small object painted grey is above."""
+"""Fraction of the pixels above black that may be grey: a small object painted grey is above."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class FileRecord:
     pixel_hash: str = ""
 
 
-def look(dataset: DenseDataset, row: int) -> FileRecord:
+def inspect_row(dataset: DenseDataset, row: int) -> FileRecord:
     """Read a row's image and target once and keep what the audit compares."""
     path = dataset.images[row]
     try:
@@ -74,14 +73,14 @@ def look(dataset: DenseDataset, row: int) -> FileRecord:
         file_hash = hashlib.sha256(path.read_bytes()).hexdigest()
     except (DataError, OSError) as error:
         broken: Defect = (_kind(path, error), "error", path, _reason(error, path))
-        return FileRecord((broken, *look_at_target(dataset, row, None)))
+        return FileRecord((broken, *inspect_target(dataset, row, None)))
     size = (image.shape[0], image.shape[1])
     defects: list[Defect] = []
     step = max(1, min(size) // 256)
     spread = float(image[::step, ::step].mean(axis=2, dtype=np.float32).std())
     if spread < CONSTANT:
         defects.append(("constant image", "warning", path, f"standard deviation {spread:.2f} grey levels"))
-    defects += look_at_target(dataset, row, size)
+    defects += inspect_target(dataset, row, size)
     return FileRecord(
         tuple(defects),
         # Without content there is nothing to compare; zeros are in no pair.
@@ -92,8 +91,14 @@ def look(dataset: DenseDataset, row: int) -> FileRecord:
     )
 
 
-def look_at_target(dataset: DenseDataset, row: int, size: tuple[int, int] | None) -> list[Defect]:
-    """Defects of a row's target; `size` (H, W) is that of its image, None where that is unknown."""
+def inspect_target(dataset: DenseDataset, row: int, size: tuple[int, int] | None) -> list[Defect]:
+    """Defects of a row's target.
+
+    Args:
+        dataset (DenseDataset): the dataset.
+        row (int): dataset row.
+        size (tuple[int, int] | None): (H, W) of its image; None where that is unknown.
+    """
     path = dataset.targets[row]
     if path is None:
         return []
@@ -134,13 +139,12 @@ def _grey(path: Path, decode: Callable[[Path], NDArray[Any]]) -> list[str]:
     """Whether a mask that is cut at half holds much that is neither black nor white."""
     if (decode.func if isinstance(decode, partial) else decode) not in (binary_mask, threshold_map):
         return []
-    with Image.open(path) as image:
-        if image.mode.startswith(("I", "F")):
-            return []
-        values = np.asarray(image.convert("L"))
+    if is_deep(path):
+        return []
+    values = grey_levels(path)
     grey = float(((values > GREY[0]) & (values < GREY[1])).mean())
     bright = float((values > GREY[0]).mean())
-    if grey <= GREY_SHARE and grey <= GREY_OF_BRIGHT * bright:
+    if grey <= GREY_FRACTION and grey <= GREY_OF_BRIGHT * bright:
         return []
     return [f"{100 * grey:.1f} % of the pixels are between {GREY[0]} and {GREY[1]}; they are cut at 127"]
 

@@ -50,8 +50,8 @@ DARK = 16
 """Grey levels (mean of the channels) below which a pixel is no picture: JPEG leaves up to 10 in black."""
 BOX_DARK = 24
 """The same for the brightest channel, by which the content box is found."""
-BOX_SHARE = 0.25
-"""A row or column belongs to the content box if more than this share of it is bright: writing is less."""
+BOX_FRACTION = 0.25
+"""A line or column of pixels belongs to the content box if more than this fraction of it is bright: writing is less."""
 LOCAL = 4.0
 """Standard deviation, in pixels of a thumbnail, of the neighbourhood that sets local mean and contrast."""
 SMOOTH = 0.8
@@ -61,7 +61,7 @@ SHIFT = 5
 ZOOMS = ((1.06, 1.06), (1.12, 1.12), (1.08, 1.0), (1.0, 1.08))
 """(x, y) zooms that are tried, of either picture, besides none."""
 CANDIDATE = 0.5
-"""Cosine of two descriptors below which a pair is not looked at again; a copy cropped by 10 % at one side has
+"""Cosine of two descriptors below which a pair is not compared any further; a copy cropped by 10 % at one side has
 0.56 or more."""
 CERTAIN = 0.9
 """Correlation from which no zoom is tried."""
@@ -84,15 +84,15 @@ def content_box(image: UInt8) -> tuple[int, int, int, int]:
     height, width = image.shape[:2]
     step = max(1, min(height, width) // 256)
     bright = image[::step, ::step].max(axis=2) > BOX_DARK
-    rows = np.flatnonzero(bright.mean(axis=1) > BOX_SHARE)
-    columns = np.flatnonzero(bright.mean(axis=0) > BOX_SHARE)
-    if len(rows) < bright.shape[0] / 4 or len(columns) < bright.shape[1] / 4:
+    lines = np.flatnonzero(bright.mean(axis=1) > BOX_FRACTION)
+    columns = np.flatnonzero(bright.mean(axis=0) > BOX_FRACTION)
+    if len(lines) < bright.shape[0] / 4 or len(columns) < bright.shape[1] / 4:
         return 0, 0, width, height
     return (
         int(columns[0]) * step,
-        int(rows[0]) * step,
+        int(lines[0]) * step,
         min(width, (int(columns[-1]) + 1) * step),
-        min(height, (int(rows[-1]) + 1) * step),
+        min(height, (int(lines[-1]) + 1) * step),
     )
 
 
@@ -133,20 +133,20 @@ def descriptors(thumbnails: UInt8, zoom: Zoom = (1.0, 1.0)) -> Float32:
     """(n, 80, 80) -> (n, 256) unit vectors (0 for a picture without structure), compared by cosine."""
     out = np.empty((len(thumbnails), (COARSE // 2) ** 2), dtype=np.float32)
     for start in range(0, len(thumbnails), BATCH):
-        part, _ = structure(thumbnails[start : start + BATCH], COARSE, zoom)
-        half = part.reshape(len(part), COARSE // 2, 2, COARSE // 2, 2).mean(axis=(2, 4))
-        out[start : start + BATCH] = half.reshape(len(part), -1)
+        batch, _ = structure(thumbnails[start : start + BATCH], COARSE, zoom)
+        half = batch.reshape(len(batch), COARSE // 2, 2, COARSE // 2, 2).mean(axis=(2, 4))
+        out[start : start + BATCH] = half.reshape(len(batch), -1)
     norm = np.linalg.norm(out, axis=1, keepdims=True)
     out[norm[:, 0] < 1e-3] = 0.0
     return np.asarray(out / np.maximum(norm, 1e-3), dtype=np.float32)
 
 
 def candidates(thumbnails: UInt8, searches: list[tuple[Rows, Rows, int]]) -> tuple[Rows, Float64]:
-    """Pairs worth a closer look: each query's k nearest in its references, by FAISS, if at least `CANDIDATE`.
+    """Pairs worth comparing: each query's k nearest in its references, by FAISS, if at least `CANDIDATE`.
 
     Args:
-        thumbnails: (n, 80, 80); one without any structure, such as zeros, is in no pair.
-        searches: (query positions, reference positions, k); a query is not its own neighbour.
+        thumbnails (NDArray): (n, 80, 80); one without any structure, such as zeros, is in no pair.
+        searches (list): (query positions, reference positions, k) each; a query is not its own neighbour.
 
     Returns:
         (m, 2) positions, the lower first, each pair once, in ascending order; (m,) their largest cosine.
@@ -178,20 +178,27 @@ def candidates(thumbnails: UInt8, searches: list[tuple[Rows, Rows, int]]) -> tup
 def correlations(
     thumbnails: UInt8, pairs: Rows, cosines: Float64, progress: Callable[[int], None] | None = None
 ) -> Float64:
-    """Correlation of the structure of each pair at its best shift and zoom: (n, 80, 80), (m, 2), (m,) -> (m,).
+    """Correlation of the structure of each pair at its best shift and zoom.
 
-    -1 where a picture has no structure. `progress` is told how many pairs are done.
+    Args:
+        thumbnails (NDArray): (n, 80, 80).
+        pairs (Rows): (m, 2) positions in `thumbnails`.
+        cosines (NDArray): (m,) of the pairs' descriptors; a pair of low cosine is tried at no zoom.
+        progress (Callable | None): called with the number of pairs that are done. Default None.
+
+    Returns:
+        (m,); -1 where a picture has no structure.
     """
     starts = range(0, len(pairs), BATCH)
 
     def one(start: int) -> Float64:
-        part = slice(start, start + BATCH)
-        return _correlations(thumbnails, pairs[part], cosines[part])
+        batch = slice(start, start + BATCH)
+        return _correlations(thumbnails, pairs[batch], cosines[batch])
 
     out: list[Float64] = []
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for part in pool.map(one, starts):
-            out.append(part)
+        for found in pool.map(one, starts):
+            out.append(found)
             if progress:
                 progress(sum(map(len, out)))
     return np.concatenate([np.empty(0), *out])
@@ -212,6 +219,15 @@ def aligned(thumbnails: UInt8, pairs: Rows, first: Zoom, second: Zoom) -> Float6
     """Masked normalised cross-correlation at the best shift, each picture at its zoom (Padfield 2012, eq. 5).
 
     Sums run over the pixels that neither mask excludes; six correlations give all of them at every shift.
+
+    Args:
+        thumbnails (NDArray): (n, 80, 80).
+        pairs (Rows): (m, 2) positions in `thumbnails`.
+        first (Zoom): (x, y) zoom of the first picture of each pair.
+        second (Zoom): of the second.
+
+    Returns:
+        (m,); -1 where a picture has no structure.
     """
     (a, aa, m, area), (b, bb, n, other) = (
         _spectra(thumbnails, pairs[:, column], zoom) for column, zoom in ((0, first), (1, second))

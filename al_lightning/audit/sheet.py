@@ -1,4 +1,4 @@
-"""A picture of the pairs that an audit found, for a look with one's own eyes."""
+"""A picture of the pairs that an audit found, for visual inspection."""
 
 from __future__ import annotations
 
@@ -25,8 +25,14 @@ COLOURS = {"error": "#ff6b6b", "warning": "#ffd166", "info": "#9ad1ff"}
 def contact_sheet(dataset: DenseDataset, audit: Audit, path: Path, most: int = MOST) -> Path:
     """Save a PNG with the pairs side by side, the most severe and the most alike first; returns `path`.
 
-    Of more than `most` pairs, each kind in each place keeps its share of the sheet, so that 196 copies of one sort
-    do not push out a single pair of another; the header says how many pairs were left out.
+    Of more than `most` pairs, `choose` picks those that are shown, so that 196 copies of one sort do not push out a
+    single pair of another; the header says how many pairs were left out.
+
+    Args:
+        dataset (DenseDataset): what was audited.
+        audit (Audit): what was found.
+        path (Path): file to write; its folder is made.
+        most (int): number of pairs that are shown. Default 60.
     """
     pairs = [finding for finding in audit.findings if len(finding.ids) == 2]
     shown = choose(pairs, most)
@@ -58,27 +64,32 @@ def contact_sheet(dataset: DenseDataset, audit: Audit, path: Path, most: int = M
 
 
 def sheet_size(pairs: int) -> tuple[int, int]:
-    """(width, height) in pixels of a sheet of so many pairs."""
-    rows = -(-pairs // COLUMNS)
-    return COLUMNS * (2 * WIDTH + 2 * MARGIN) + MARGIN, HEADER + rows * (HEIGHT + CAPTION + MARGIN)
+    """(width, height) in pixels of a sheet of so many pairs.
+
+    Example:
+        >>> sheet_size(0), sheet_size(6)
+        ((1630, 64), (1630, 440))
+    """
+    lines = -(-pairs // COLUMNS)
+    return COLUMNS * (2 * WIDTH + 2 * MARGIN) + MARGIN, HEADER + lines * (HEIGHT + CAPTION + MARGIN)
 
 
 def choose(pairs: Sequence[Finding], most: int) -> list[Finding]:
-    """At most `most` pairs: an equal share for each severity, kind, place and sameness of name, then others.
+    """At most `most` pairs: an equal number for each severity, kind, place and sameness of name, then others.
 
-    What its name gives away is worth less space: such pairs get their share and no more.
+    A pair of equal names is easy to find without a picture: such pairs get that equal number and no more.
     """
     order = sorted(pairs, key=lambda f: (SEVERITIES.index(f.severity), f.distance if f.distance is not None else 0.0))
     if len(order) <= most:
         return order
     groups = [(f.severity, f.kind, f.splits, f.same_name) for f in order]
-    share = max(1, most // len(set(groups)))
+    quota = max(1, most // len(set(groups)))
     seen: Counter[tuple[object, ...]] = Counter()
     first: list[int] = []
     others: list[int] = []
     for i, group in enumerate(groups):
         seen[group] += 1
-        if seen[group] <= share:
+        if seen[group] <= quota:
             first.append(i)
         elif not order[i].same_name:
             others.append(i)

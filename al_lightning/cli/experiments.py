@@ -43,7 +43,8 @@ def _print_table() -> None:
 
 
 def _dataset(file: Path) -> str:
-    return load([catalogue.in_file(file)[0].name]).dataset.name
+    name = catalogue.in_file(file)[0].name
+    return load([file.with_name(f"{name}.yaml")]).dataset.name
 
 
 def _comment(file: Path) -> str:

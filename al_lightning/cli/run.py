@@ -7,7 +7,7 @@ from pathlib import Path
 
 from al_lightning.cli.arguments import Commands, add_config, split
 from al_lightning.cli.report import write
-from al_lightning.config import load
+from al_lightning.config import grid, load
 
 
 def add(commands: Commands) -> None:
@@ -26,17 +26,15 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run every point of the sweep, then write one report of all."""
-    from al_lightning.experiment.sweep import folders, points
-
     words, overrides = split(options.config)
-    grid = points(options.sweep)
-    configs = [load(words, [*overrides, *point.overrides]) for point in grid]
-    places = folders(grid, configs)
+    configs = [load(words, [*overrides, *grid.overrides(values)]) for values in grid.combinations(options.sweep)]
 
     from rich.console import Console
 
     from al_lightning import experiment
+    from al_lightning.experiment.sweep import folders, points
 
+    places = folders(points(options.sweep), configs)
     console = Console()
     for config in configs:
         experiment.complete(config)

@@ -18,17 +18,18 @@ from al_lightning.data.module import PoolDataModule
 DATASETS: Table[DenseDataset] = Table(
     "dataset",
     {
-    "bdd100k": bdd100k,
-    "camvid": camvid,
-    "cityscapes": cityscapes,
-    "clinicdb": clinicdb,
-    "colonoscopy-depth": colonoscopy_depth,
-    "folder": folder,
-    "glas": glas,
-    "isic2017": isic2017,
-    "kvasir": kvasir,
-    "synthetic": synthetic,
-})
+        "bdd100k": bdd100k,
+        "camvid": camvid,
+        "cityscapes": cityscapes,
+        "clinicdb": clinicdb,
+        "colonoscopy-depth": colonoscopy_depth,
+        "folder": folder,
+        "glas": glas,
+        "isic2017": isic2017,
+        "kvasir": kvasir,
+        "synthetic": synthetic,
+    },
+)
 """name -> what reads it; the parameters are the options of the YAML."""
 
 __all__ = ["DATASETS", "Cache", "DataError", "DenseDataset", "PoolDataModule"]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_lightning.core.arrays import Rows
+from al_lightning.core.region import Region, cover
 from al_lightning.core.task import IGNORE
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.reading import native_size
-from al_lightning.core.region import Region, cover
 
 CacheMode = Literal["memory", "disk", "none"]
 

@@ -16,6 +16,8 @@ from al_lightning.core.task import IGNORE, Task
 LEGEND = 1.5
 """Inches beside the two panels for the legend or the colour bar."""
 FONT = 8
+LINE = 0.18
+"""Inches of a line of the legend."""
 
 
 def class_colours(classes: int) -> NDArray[np.float64]:
@@ -65,7 +67,7 @@ def plot_sample(
     panel = (width - LEGEND) / 2
     height = panel * image.shape[0] / image.shape[1] + 0.7
     if task.kind == "segmentation":
-        height = max(height, 0.17 * (len(task.classes) + 1) + 0.7)  # room for the legend
+        height = max(height, LINE * (len(task.classes) + 1) + 0.7)
     with matplotlib.rc_context({"font.size": FONT}):
         figure = Figure(figsize=(width, height), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -73,8 +75,8 @@ def plot_sample(
         left.imshow(image)
         left.set_title("image")
         right.set_title("target")
-        for axes in (left, right):
-            axes.set_axis_off()
+        for axes in (left, right):  # a frame stays, because void is white
+            axes.set(xticks=[], yticks=[], anchor="N")
         if target is None:
             right.text(0.5, 0.5, "no target yet", ha="center", va="center", transform=right.transAxes)
         elif task.kind == "depth":

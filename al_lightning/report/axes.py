@@ -63,7 +63,14 @@ def plain_name(term: str) -> str:
 
 
 def cost_terms(runs: Iterable[Run]) -> list[str]:
-    """Terms beside "images" that a stage row has a number of: known ones in their order, then the others by name."""
+    """Terms beside "images" that a stage row has a number of: known ones in their order, then the others by name.
+
+    Example:
+        >>> from pathlib import Path
+        >>> row = {"cost": {"images": 30, "review_minutes": 9.5, "pixels": 3e6, "clicks": None}}
+        >>> cost_terms([Run(Path("."), "polyps", "ceal", 0, (row,), {}, {})])
+        ['pixels', 'review_minutes']
+    """
     names = {
         name
         for run in runs

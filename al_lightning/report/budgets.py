@@ -10,7 +10,6 @@ from al_lightning.report.axes import cost_terms, plain_name
 from al_lightning.report.compare import common_range, efficiency, extra_axes
 from al_lightning.report.group import Curve, Group
 from al_lightning.report.metrics import Metric
-from al_lightning.report.runs import lookup
 from al_lightning.report.statistics import aubc, label_efficiency, summarise
 from al_lightning.report.tables import TextTable
 from al_lightning.report.text import joined, plural, sentence_case
@@ -50,7 +49,7 @@ def budget_table(group: Group) -> TextTable:
         else "No range of labelled images is covered by all strategies, so there is none. "
     )
     if not full:
-        return TextTable(head, rows, caption + _how_to_measure(group, terms))
+        return TextTable(head, rows, caption + _how_to_measure(terms))
     goal = "95 % of" if metric.higher_is_better else "at most 1/0.95 of"
     caption += (
         f"Labels for 95 % of full: where the mean curve first reaches {goal} {metric.text(_mean(full))} "
@@ -71,15 +70,12 @@ def _terms(group: Group) -> list[str]:
     return terms[::-1] if any(f"cost.{term}" in drawn for term in terms if term != "pixels") else []
 
 
-def _how_to_measure(group: Group, terms: list[str]) -> str:
+def _how_to_measure(terms: list[str]) -> str:
     """What is missing without a run with all labels, and how to get one."""
-    sizes = (lookup(run.environment, "dataset.pool") for run in group.runs)
-    size = next(filter(None, sizes), "<images in the pool>")
     return (
         f"{sentence_case(joined(['labels', *map(plain_name, terms)]))} for 95 % of full are missing, for they need the "
-        "same learner trained on all labels. Run this experiment's file with the same seeds under another name, with "
-        f"the whole pool labelled at the first stage (al-lightning run X.yaml name=X-all-labels budget.initial={size} "
-        "budget.stages=1), and report both together."
+        "same learner trained on all labels. Run this experiment with the same seeds and strategy.name=full, and report "
+        "both together."
     )
 
 

@@ -136,7 +136,13 @@ def _budget(runs: Sequence[Run]) -> str:
 
 
 def versions(runs: Sequence[Run]) -> Facts:
-    """Versions by name, all that differ; empty where no run recorded any."""
+    """Versions by name, all that differ; empty where no run recorded any.
+
+    Example:
+        >>> from pathlib import Path
+        >>> versions([Run(Path("."), "polyps", "ceal", 0, (), {}, {"versions": {"torch": "2.11"}})])
+        [('torch', '2.11')]
+    """
     found: dict[str, dict[str, None]] = {}
     for run in runs:
         known = lookup(run.environment, "versions")

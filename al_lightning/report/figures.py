@@ -6,7 +6,6 @@ Only matplotlib's object interface: no pyplot, no window, no state that a caller
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from al_lightning.report.text import pieces
 
 Floats = NDArray[np.floating[Any]]
 
@@ -171,7 +172,7 @@ def _limit(axes: Axes, lines: Sequence[Line], reference: tuple[str, float] | Non
 
 
 def wrapped(label: str, width: int) -> str:
-    """A label on lines of at most `width` characters, as far as breaks after its commas and before its names allow.
+    """A label on lines of at most `width` characters, as far as its `pieces` allow.
 
     Example:
         >>> print(wrapped("package.module.Name,gamma=0.3,k=5", 24))
@@ -179,8 +180,7 @@ def wrapped(label: str, width: int) -> str:
         gamma=0.3,k=5
     """
     lines = [""]
-    # Not after the dot of a number.
-    for piece in re.split(r"(?<=,)|(?<=\.)(?=[^\W\d])", label):
+    for piece in pieces(label):
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece

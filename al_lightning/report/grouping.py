@@ -14,6 +14,11 @@ def primary_metric(run: Run) -> Metric:
 
     Raises:
         ValueError: they hold neither.
+
+    Example:
+        >>> from pathlib import Path
+        >>> primary_metric(Run(Path("."), "polyps", "ceal", 0, ({"test": {"miou": 0.6}},), {}, {})).label
+        'mIoU (%)'
     """
     for key in PRIMARY:
         if key in run.rows[0]["test"]:
@@ -25,19 +30,39 @@ def primary_metric(run: Run) -> Metric:
 
 
 def recorded(run: Run, key: str) -> str:
-    """A value of the config as text, "not recorded" where the config has none."""
+    """A value of the config as text, "not recorded" where the config has none.
+
+    Example:
+        >>> from pathlib import Path
+        >>> run = Run(Path("."), "polyps", "ceal", 0, (), {"learner": {"restart": "scratch"}}, {})
+        >>> recorded(run, "learner.restart"), recorded(run, "budget.stages")
+        ('scratch', 'not recorded')
+    """
     value = lookup(run.config, key)
     return "not recorded" if value is None else str(value)
 
 
 def protocol_of(run: Run) -> str:
-    """The protocol of the data set, as the run found it or else as the config asks."""
+    """The protocol of the data set, as the run found it or else as the config asks.
+
+    Example:
+        >>> from pathlib import Path
+        >>> protocol_of(Run(Path("."), "polyps", "ceal", 0, (), {}, {"dataset": {"protocol": "clean"}}))
+        'clean'
+    """
     protocol = lookup(run.environment, "dataset.protocol")
     return recorded(run, "dataset.options.protocol") if protocol is None else str(protocol)
 
 
 def learner_of(run: Run) -> str:
-    """The learner's name, with its encoder where it has one."""
+    """The learner's name, with its encoder where it has one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> config = {"learner": {"name": "unet", "options": {"encoder": "resnet18"}}}
+        >>> learner_of(Run(Path("."), "polyps", "ceal", 0, (), config, {}))
+        'unet (resnet18)'
+    """
     encoder = lookup(run.config, "learner.options.encoder")
     return recorded(run, "learner.name") + (f" ({encoder})" if encoder else "")
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from al_lightning.report.gallery import Images
 from al_lightning.report.page import page_of
 from al_lightning.report.runs import Run
+from al_lightning.report.text import pieces
 from al_lightning.report.views import Page
 
 
@@ -39,4 +40,5 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["pieces"] = pieces
     return environment.get_template("report.html.j2").render(page=page)

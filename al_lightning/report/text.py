@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 
@@ -38,6 +39,16 @@ def sentence_case(text: str) -> str:
         'Labels of MRI'
     """
     return text[:1].upper() + text[1:]
+
+
+def pieces(label: str) -> list[str]:
+    """A label cut where it may break: after its commas and before its dotted names, but not in a number.
+
+    Example:
+        >>> pieces("package.module.Name,gamma=0.3,k=5")
+        ['package.', 'module.', 'Name,', 'gamma=0.3,', 'k=5']
+    """
+    return re.split(r"(?<=,)|(?<=\.)(?=[^\W\d])", label)
 
 
 def duration(seconds: float) -> str:

@@ -161,7 +161,9 @@ def test_a_wrong_section_of_variants_is_named(mine, text, match):
 
 
 def test_an_empty_variant_and_an_interpolation_work(mine):
-    mine.write_text("base: kvasir\nseed: 2\nvariants:\n  random:\n  other: {name: 'kvasir-${seed}', strategy: {name: full}}\n")
+    mine.write_text(
+        "base: kvasir\nseed: 2\nvariants:\n  random:\n  other: {name: 'kvasir-${seed}', strategy: {name: full}}\n"
+    )
     assert load(["mine-random.yaml"]).strategy.name == "random"
     assert load(["mine-other.yaml"], ["seed=5"]).name == "kvasir-5"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.core.arrays import Rows
 from al_lightning.core.task import IGNORE, Task
 from al_lightning.data.dataset import DatasetInfo, DenseDataset
 from al_lightning.data.files import find_images, locate, pair, remedy_for, stems
@@ -102,7 +103,7 @@ def cityscapes(
     )
 
 
-def split_training(groups: Sequence[str], validation: float, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_training(groups: Sequence[str], validation: float, name: str) -> tuple[Rows, Rows]:
     """(pool, validation) rows of the first len(groups) images, validation in whole groups.
 
     Raises:

@@ -48,8 +48,8 @@ def glas(
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
         part (str): test part, A, B or both. Default "both".
         validation (float): fraction of the training images, in (0, 1). Default 0.05, as in Yang et al. 2017.
-        validation_by (str): draw single images as they did (image), or whole patients, which Grade.csv names
-            (patient). Default "image".
+        validation_by (str): draw single images, as Yang et al. 2017 did (image), or whole patients, which Grade.csv
+            names (patient). Default "image".
         evaluate_at (str): compare test predictions at the masks' own size (native) or at `size` (resized); objects
             are scored at native alone. Default "auto": native.
 

@@ -1,4 +1,4 @@
-"""A small renderer of the inside of a colon: the built-in "synthetic" endoscopy data.
+"""A renderer of the inside of a colon: the pictures of the built-in dataset "synthetic".
 
 The wall is a height field r = R(z, θ) around a bending centre line (haustral folds, three taeniae, bumps),
 polyps are ellipsoids and stalked spheres blended into it, and the picture is found by sphere tracing the
@@ -6,7 +6,7 @@ distance field (Hart 1996), first one cone for a block of pixels, then one ray a
 one point, so that radiance falls as 1/d² and nothing casts a shadow.
 
 Units are cm and radians. World: z along the colon, x right, y down. Camera: x right, y down, z the optical
-axis; pinhole, pixel (i, j) records along ((j + ½ − W/2)/f, (i + ½ − H/2)/f, 1). Depth is z in the camera's
+axis; pinhole, pixel (i, j) looks along ((j + ½ − W/2)/f, (i + ½ − H/2)/f, 1). Depth is z in the camera's
 system (not the length of the ray), clipped at 20 cm, and 0 outside the aperture, where the frame is black.
 """
 

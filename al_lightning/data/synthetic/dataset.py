@@ -41,7 +41,7 @@ class _Job(NamedTuple):
     split: str
     mode: str
     frames: int
-    """Frames to write, of `per_sequence` that the camera's way is divided into."""
+    """Frames to write, of the `per_sequence` that the camera's path is divided into."""
     per_sequence: int
     texture: str
     first: int
@@ -49,7 +49,7 @@ class _Job(NamedTuple):
 
 
 def _plan(seed: int, per_sequence: int, counts: dict[str, int]) -> list[_Job]:
-    """The sequences of all splits; rare records have the same share in each, as far as its size allows."""
+    """The sequences of all splits; each has the same fractions of the rare modes, as far as its size allows."""
     jobs: list[_Job] = []
     numbers = [0] * len(TEXTURES)
     edges = np.cumsum(list(MODES.values()))
@@ -58,11 +58,11 @@ def _plan(seed: int, per_sequence: int, counts: dict[str, int]) -> list[_Job]:
         rng = np.random.default_rng([seed, 0, purpose])
         levels = (np.arange(total) + rng.random()) / max(total, 1)  # systematic sampling
         which = np.minimum(np.searchsorted(edges, levels, side="right"), len(MODES) - 1)
-        records = [list(MODES)[i] for i in which]
+        modes = [list(MODES)[i] for i in which]
         for k, position in enumerate(rng.permutation(total)):
             index, frames = len(jobs), min(per_sequence, count - k * per_sequence)
             texture = index % len(TEXTURES)
-            jobs.append(_Job(index, split, records[position], frames, per_sequence, TEXTURES[texture], numbers[texture]))
+            jobs.append(_Job(index, split, modes[position], frames, per_sequence, TEXTURES[texture], numbers[texture]))
             numbers[texture] += frames
     return jobs
 
@@ -137,11 +137,22 @@ def render_dataset(
     * `ColonoscopyDepth/T1..T3/{FrameBuffer,Depth}_####.png`: all frames again, sequences dealt to the three
       folders in turn and whole; Depth is 8 bit, 255 at 20 cm, 0 outside the aperture.
     * `manifest.json`: {"renderer", "seed", "size", "frames_per_sequence", "counts", "frames": {id: {"split",
-      "sequence", "mode", "polyps", "polyp_share", "depth_frame"}}}.
+      "sequence", "mode", "polyps", "polyp_share", "depth_frame"}}}; polyp_share is the fraction of the mask's pixels
+      that show a polyp.
 
-    The same arguments give the same bytes, whatever `workers` is (default: the number of processors).
-    `progress` is called with the number of frames written so far. On other systems than Linux a script that
+    The same arguments give the same bytes, whatever `workers` is. On other systems than Linux a script that
     calls this with several workers needs `if __name__ == "__main__":`.
+
+    Args:
+        root (Path): folder to make; it must not exist, or be empty.
+        pool (int): number of images, at least 0; the sequences of the splits are disjoint.
+        validation (int): number of images, at least 0.
+        test (int): number of images, at least 0.
+        size (int): pixels a side, at least 8. Default 128.
+        frames_per_sequence (int): frames that a sequence is divided into. Default 8.
+        seed (int): fixes the set. Default 0.
+        workers (int | None): processes. Default None: the number of processors.
+        progress (Callable | None): called with the number of frames written so far. Default None.
 
     Raises:
         ValueError: a number is out of range, or `root` already holds something.
@@ -161,8 +172,8 @@ def render_dataset(
     jobs = _plan(seed, frames_per_sequence, counts)
     building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
-        pairs = [f"{folder}/{part}" for folder in set(FOLDERS.values()) for part in ("images", "masks")]
-        for name in (*pairs, *(f"ColonoscopyDepth/{texture}" for texture in TEXTURES)):
+        folders = [f"{folder}/{kind}" for folder in set(FOLDERS.values()) for kind in ("images", "masks")]
+        for name in (*folders, *(f"ColonoscopyDepth/{texture}" for texture in TEXTURES)):
             (building / name).mkdir(parents=True)
         frames: dict[str, Any] = {}
         boxes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Random parameters of a sequence, by the look that it shall have."""
+"""Random parameters of a sequence in a given mode (appearance)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from al_lightning.data.synthetic.trace import camera
 
 
 def draw_sequence(rng: np.random.Generator, mode: str = "common") -> SequenceParameters:
-    """Random parameters of one sequence of the given look (a key of `MODES`), the camera's way kept free.
+    """Random parameters of one sequence whose camera path touches nothing.
+
+    Args:
+        rng (Generator): draws them.
+        mode (str): appearance, a key of `MODES`. Default "common".
 
     Raises:
         ValueError: there is no such mode.
@@ -22,8 +26,8 @@ def draw_sequence(rng: np.random.Generator, mode: str = "common") -> SequencePar
         raise ValueError(f"mode is {mode!r}: choose one of {', '.join(MODES)}")
     while True:
         sequence = _draw(rng, mode)
-        way = np.stack([camera(sequence, t)[0] for t in (0.0, 0.25, 0.5, 0.75, 1.0)], axis=1)
-        if build_scene(sequence).field(way).min() > 0.35:
+        path = np.stack([camera(sequence, t)[0] for t in (0.0, 0.25, 0.5, 0.75, 1.0)], axis=1)
+        if build_scene(sequence).field(path).min() > 0.35:
             return sequence
 
 
@@ -52,7 +56,7 @@ def _draw(rng: np.random.Generator, mode: str) -> SequenceParameters:
         polyps.append(Polyp(kind, z, theta, size, height, tint, uniform(0.02, 0.13) * size))
         # A second polyp stands deeper and elsewhere on the circumference.
         z, theta = z + uniform(0.3, 2.5), wrap(theta + uniform(0.9, 2.4))
-    # The camera stays near the axis, away from the first polyp, and records between it and the lumen.
+    # The camera stays near the axis, away from the first polyp, and looks between it and the lumen.
     first = polyps[0] if polyps else Polyp("sessile", z, theta, 0.5, 0.5)
     angle, away = first.theta + math.pi + uniform(-0.9, 0.9), uniform(0.0, 0.3) * radius
     reach = 0.35 * first.height + first.radius if first.kind == "pedunculated" else 0.0
@@ -68,7 +72,7 @@ def _draw(rng: np.random.Generator, mode: str) -> SequenceParameters:
         "deep red": ((0.58, 0.095, 0.045), 0.14),
         "pale": ((0.66, 0.27, 0.13), 0.12),
     }
-    hue = hues[str(rng.choice(list(hues), p=[share for _, share in hues.values()]))][0]
+    hue = hues[str(rng.choice(list(hues), p=[fraction for _, fraction in hues.values()]))][0]
     borders: dict[Border, float] = {"octagon": 0.6, "cut": 0.22, "round": 0.12, "none": 0.06}
     border = list(borders)[int(rng.choice(4, p=list(borders.values())))]
     sequence = SequenceParameters(

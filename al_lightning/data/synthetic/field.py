@@ -26,7 +26,12 @@ BLEND = 0.18
 
 
 def smooth_min(a: Any, b: Any, width: float) -> Any:
-    """Polynomial smooth minimum: at most width/4 below min(a, b)."""
+    """Polynomial smooth minimum: at most width/4 below min(a, b).
+
+    Example:
+        >>> float(smooth_min(1.0, 1.0, 0.4)), float(smooth_min(1.0, 2.0, 0.4))
+        (0.9, 1.0)
+    """
     overlap = np.maximum(width - np.abs(a - b), 0)
     return np.minimum(a, b) - overlap * overlap * np.float32(0.25 / width)
 
@@ -47,8 +52,8 @@ def _polyp_distance(sequence: SequenceParameters, polyp: Polyp, base: float, poi
     r, h = np.float32(polyp.radius), np.float32(polyp.height)
     if polyp.kind == "pedunculated":
         lean = np.float32(0.35 * polyp.height)
-        part = np.clip(up / h, 0, 1)
-        stalk = np.sqrt(along**2 + (z + lean * part) ** 2 + (up - part * h) ** 2) - np.float32(0.38) * r
+        fraction = np.clip(up / h, 0, 1)
+        stalk = np.sqrt(along**2 + (z + lean * fraction) ** 2 + (up - fraction * h) ** 2) - np.float32(0.38) * r
         z = z + lean
         head = np.sqrt(along**2 + z**2 + (up - h) ** 2) - r
         distance = smooth_min(head, stalk, 0.2)
@@ -76,7 +81,7 @@ class Scene(NamedTuple):
         x, y = points[0] - cx, points[1] - cy
         return np.sqrt(x * x + y * y), cell_of(points[2], np.arctan2(y, x))
 
-    def parts(self, points: Array) -> tuple[Array, Array]:
+    def wall_and_polyp(self, points: Array) -> tuple[Array, Array]:
         """R − r, and the distance to the nearest polyp (infinite where there is none)."""
         r, cell = self.polar(points)
         return lookup(self.surface.radius, cell) - r, self.polyps(points).min(0, initial=np.inf)
@@ -89,7 +94,7 @@ class Scene(NamedTuple):
 
     def field(self, points: Array) -> Array:
         """Positive in the lumen, zero on the surface."""
-        return np.asarray(smooth_min(*self.parts(points), BLEND))
+        return np.asarray(smooth_min(*self.wall_and_polyp(points), BLEND))
 
     def safe_step(self, points: Array) -> Array:
         """A lower bound of the distance to the surface.

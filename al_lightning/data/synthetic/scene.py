@@ -1,4 +1,4 @@
-"""What one sequence of frames is made from: its polyps, the wall, the camera's way and the look."""
+"""What one sequence of frames is made from: its polyps, the wall, the camera's path and the appearance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ MODES = {
     "tiny": 0.03,
     "none": 0.03,
 }
-"""FileRecord of a sequence -> share of the sequences. All but the first are rare on purpose: diversity pays."""
+"""Mode (appearance) of a sequence -> fraction of the sequences. All but the first are rare on purpose, so that a
+strategy that picks diverse images has something to find."""
 
 Array = NDArray[np.float32]
 Vector = tuple[float, float, float]
@@ -65,11 +66,11 @@ class SequenceParameters:
     position: Vector = (0.0, 0.0, 0.0)
     """Camera at t = 0."""
     travel: Vector = (0.0, 0.0, 1.0)
-    """Camera's way from t = 0 to 1."""
+    """Camera's displacement from t = 0 to 1."""
     gaze: Vector = (0.0, 0.0, 8.0)
     """Point that the optical axis goes through."""
     sway: float = 0.0
-    """cm, amplitude of the unsteady hand at the point looked at."""
+    """cm, amplitude of the camera shake at the point looked at."""
     roll: float = 0.0
     fov: float = 95.0
     """Degrees, across the frame."""
@@ -92,5 +93,10 @@ class SequenceParameters:
 
 
 def wrap(angle: float) -> float:
-    """The same angle in [−π, π)."""
+    """The same angle in [−π, π).
+
+    Example:
+        >>> round(wrap(1.5 * math.pi) / math.pi, 6)
+        -0.5
+    """
     return (angle + math.pi) % TAU - math.pi

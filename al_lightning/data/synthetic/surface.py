@@ -16,7 +16,7 @@ from al_lightning.data.synthetic.scene import TAU, Array, SequenceParameters, wr
 Z0, DZ, NZ, NTHETA = -6.0, 0.04, 768, 384
 """The wall's tables: first z, step in z, rows, columns (θ from −π)."""
 REACH, WINDOW = 0.4, (10, 24)
-"""cm that the local bound of the step is good for, and the rows and columns on either side that it records at."""
+"""cm that the local bound of the step is good for, and the rows and columns on either side that it looks at."""
 
 Cell = tuple[NDArray[np.intp], Array, Array]
 
@@ -144,8 +144,8 @@ def centre(sequence: SequenceParameters, z: Any) -> tuple[Any, Any]:
     """Centre line (x, y) at z."""
     if sequence.bend == (0.0, 0.0):
         return 0.0, 0.0
-    share = 0.5 - 0.5 * np.cos(z * np.float32(TAU / 26))
-    return sequence.bend[0] * share, sequence.bend[1] * share
+    fraction = 0.5 - 0.5 * np.cos(z * np.float32(TAU / 26))
+    return sequence.bend[0] * fraction, sequence.bend[1] * fraction
 
 
 def cell_of(z: Array, theta: Array) -> Cell:

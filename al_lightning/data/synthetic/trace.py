@@ -58,7 +58,7 @@ def _march(scene: Scene, origin: Array, rays: Array, start: Array, cone: float, 
     """Sphere tracing of rays (3, n) from `start` (n,), in cm along the ray.
 
     With cone > 0 (tangent of the half angle) it stops before anything can enter the cone.
-    It ends after so many steps, or when only the share `spare` of the rays is left; without a cone those are
+    It ends after so many steps, or when only the fraction `spare` of the rays is left; without a cone those are
     then searched for a change of sign.
     """
     t: Array = start.copy()
@@ -83,8 +83,8 @@ def _march(scene: Scene, origin: Array, rays: Array, start: Array, cone: float, 
 
 def _search(scene: Scene, origin: Array, rays: Array, start: Array) -> Array:
     """First sign change of the field beyond `start` (n,), for the few rays that creep along edges."""
-    share = np.linspace(0, 1, 400, dtype=np.float32)[:, None]
-    lengths = start * (1.7 * MAX_DEPTH / np.maximum(start, 0.1)) ** share
+    fraction = np.linspace(0, 1, 400, dtype=np.float32)[:, None]
+    lengths = start * (1.7 * MAX_DEPTH / np.maximum(start, 0.1)) ** fraction
     points = origin[:, None, None] + rays[:, None] * lengths
     values = scene.field(points.reshape(3, -1).astype(np.float32)).reshape(lengths.shape)
     inside = values < 0
@@ -92,8 +92,8 @@ def _search(scene: Scene, origin: Array, rays: Array, start: Array) -> Array:
     after = np.maximum(inside.argmax(0), 1)
     column = np.arange(start.size)
     near, far = values[after - 1, column], values[after, column]
-    part = np.clip(near / np.where(near > far, near - far, 1), 0, 1)
-    return np.asarray(lengths[after - 1, column] + part * (lengths[after, column] - lengths[after - 1, column]))
+    ahead = np.clip(near / np.where(near > far, near - far, 1), 0, 1)
+    return np.asarray(lengths[after - 1, column] + ahead * (lengths[after, column] - lengths[after - 1, column]))
 
 
 def trace(scene: Scene, origin: Array, rotation: Array, size: int) -> tuple[Array, Array]:
@@ -140,22 +140,22 @@ def _speckle(sequence: SequenceParameters, points: Array) -> tuple[Array, Array]
     return value * scale, gradient * scale
 
 
-def _skin(scene: Scene, points: Array, share: Array) -> tuple[Array, Array]:
-    """Points (3, n), share (n,) of the polyp in what is hit -> albedo (3, n), change of the normal (3, n)."""
+def _skin(scene: Scene, points: Array, fraction: Array) -> tuple[Array, Array]:
+    """Points (3, n), fraction (n,) of the polyp in what is hit -> albedo (3, n), change of the normal (3, n)."""
     sequence = scene.sequence
     cell = scene.polar(points)[1]
     albedo = np.stack([lookup(channel, cell) for channel in scene.surface.albedo])
     bumps = np.zeros_like(points)
-    hit = np.flatnonzero(share > 0)
+    hit = np.flatnonzero(fraction > 0)
     if hit.size:
         where = points[:, hit]
         distances = scene.polyps(where)
         value, gradient = _speckle(sequence, where)
-        bumps[:, hit] = share[hit] * np.float32(0.5 * sequence.roughness) * gradient
+        bumps[:, hit] = fraction[hit] * np.float32(0.5 * sequence.roughness) * gradient
         tints = np.array([polyp.tint for polyp in sequence.polyps], dtype=np.float32)
         own = np.array(sequence.mucosa, dtype=np.float32)[:, None] * tints[distances.argmin(0)].T
         own = own * np.exp(np.array([[0.06], [0.11], [0.10]], dtype=np.float32) * value)
-        albedo[:, hit] += share[hit] * (0.75 * own + 0.25 * albedo[:, hit] - albedo[:, hit])
+        albedo[:, hit] += fraction[hit] * (0.75 * own + 0.25 * albedo[:, hit] - albedo[:, hit])
     return albedo, bumps
 
 
@@ -171,11 +171,16 @@ def _overlay(sequence: SequenceParameters, picture: Array) -> None:
 
 
 def render_frame(sequence: SequenceParameters, t: float, size: int) -> Frame:
-    """Render one frame of size × size pixels at time t of its sequence, 0 ≤ t ≤ 1.
+    """Render one frame.
 
     Radiance of a pixel at distance d with normal n and direction v to the camera (and the light):
     L = ρ (n·v)/d² + ρ² c/(d + 1)² + gloss (n·v)^s/d², ρ the albedo; the second term stands for light that the
     wall has reflected before. The picture is (1 − exp(−gain · L))^(1/γ).
+
+    Args:
+        sequence (SequenceParameters): what is rendered.
+        t (float): time in the sequence, in [0, 1].
+        size (int): pixels a side, at least 8.
 
     Raises:
         ValueError: size is below 8, or t is outside [0, 1].
@@ -187,8 +192,8 @@ def render_frame(sequence: SequenceParameters, t: float, size: int) -> Frame:
     scene, (origin, rotation) = build_scene(sequence), camera(sequence, t)
     rays, length = trace(scene, origin, rotation, size)
     points = origin[:, None] + rays * length
-    gap, polyp = scene.parts(points)
-    share = np.clip(0.5 + (gap - polyp) / np.float32(BLEND), 0, 1)
+    gap, polyp = scene.wall_and_polyp(points)
+    fraction = np.clip(0.5 + (gap - polyp) / np.float32(BLEND), 0, 1)
     value = smooth_min(gap, polyp, BLEND)
     reach = 0.02 + 0.004 * length
     gradient = np.empty_like(points)
@@ -205,7 +210,7 @@ def render_frame(sequence: SequenceParameters, t: float, size: int) -> Frame:
     axis_cos = (rays * rotation[:, 2:]).sum(0)
     depth = np.minimum(length * axis_cos, MAX_DEPTH).astype(np.float32).reshape(size, size)
 
-    albedo, bumps = _skin(scene, points, share)
+    albedo, bumps = _skin(scene, points, fraction)
     normal = gradient + bumps
     facing = np.clip(-(normal * rays).sum(0) / np.sqrt((normal * normal).sum(0)), 0.15, 1)
     lit = (facing + np.float32(0.25)) / np.float32(1.25)  # light enters tissue, so its limb is never black
@@ -227,5 +232,5 @@ def render_frame(sequence: SequenceParameters, t: float, size: int) -> Frame:
     if sequence.text and sequence.border != "none":
         _overlay(sequence, picture)
     rgb = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
-    mask = (share > 0.5).reshape(size, size) & visible & (depth < MAX_DEPTH)
+    mask = (fraction > 0.5).reshape(size, size) & visible & (depth < MAX_DEPTH)
     return Frame(np.ascontiguousarray(rgb), mask, np.where(visible, depth, np.float32(0)))

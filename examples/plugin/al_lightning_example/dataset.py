@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.reading import binary_mask
 from al_lightning.types import Task
-from PIL import Image
 
 
 def discs(

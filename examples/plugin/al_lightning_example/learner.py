@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor, nn
+
 from al_lightning.learners.evaluation import Evaluation
 from al_lightning.learners.losses import segmentation_loss
 from al_lightning.learners.outputs import probabilities
 from al_lightning.types import Batch, Prediction, Size, Task
-from torch import Tensor, nn
 
 
 class Dilated(pl.LightningModule):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from al_lightning.types import Box, Candidates, Prediction, Query, RegionStrategy, StageContext
-from al_lightning.uncertainty import bvsb
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
+
+from al_lightning.types import Box, Candidates, Prediction, Query, RegionStrategy, StageContext
+from al_lightning.uncertainty import bvsb
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class GridMargin:
             for region in self.context.regions(row):
                 y, x = region.window
                 cells = np.arange(value.shape[1]).reshape(-1, across)
-                known = cells[y.start // self.size : -(-y.stop // self.size), x.start // self.size : -(-x.stop // self.size)]
+                known = cells[
+                    y.start // self.size : -(-y.stop // self.size), x.start // self.size : -(-x.stop // self.size)
+                ]
                 value[position, known.ravel()] = -np.inf
         order = np.argsort(-value, axis=None, kind="stable")[: -(-area // self.size**2)]
         order = order[np.isfinite(value.ravel()[order])]

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from al_lightning.strategies.base import highest
-from al_lightning.types import Candidates, Prediction, Query
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from al_lightning.strategies.base import highest
+from al_lightning.types import Candidates, Prediction, Query
 
 
 @dataclass(frozen=True)

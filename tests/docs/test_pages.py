@@ -1,0 +1,119 @@
+"""The code of pages runs as it stands, and what pages name exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from tests_docs_pages import DOCS, PAGES, ROOT, Block, blocks, commands, name
+
+from al_lightning.config import catalogue, load
+from al_lightning.config.options import options_of
+from al_lightning.config.schema import Config
+
+WITH_COMMANDS = [
+    "extend/dataset.md",
+    "extend/learner.md",
+    "extend/oracle.md",
+    "extend/region-strategy.md",
+    "extend/strategy.md",
+    "own-data.md",
+]
+"""Pages whose commands are run too, not only their Python."""
+PYTHON_ONLY = ["loop.md", "reports.md", "run-files.md"]
+
+
+def do(block: Block, names: dict[str, object], with_commands: bool) -> None:
+    """Write a block that has a title, else run it."""
+    if block.title is not None:
+        Path(block.title).write_text(block.body, encoding="utf-8")
+    elif block.kind == "python":
+        exec(compile(block.body, "page", "exec"), names)
+    elif block.kind == "bash" and with_commands:
+        from al_lightning.cli import main
+
+        for line in block.body.splitlines():
+            words = shlex.split(line, comments=True)
+            assert words[0] == "al-lightning"
+            # `check` says 1 where it finds test images in the pool, which tiny discs may look like.
+            assert main(words[1:]) in ((0, 1) if words[1] == "check" else (0,)), line
+
+
+@pytest.mark.parametrize("page", [*WITH_COMMANDS, *PYTHON_ONLY])
+def test_the_code_of_a_page_runs(page, small, request):
+    if page in ("reports.md", "run-files.md"):
+        request.getfixturevalue("runs")
+    names: dict[str, object] = {"__name__": "page"}
+    for block in blocks(DOCS / page):
+        if block.body.startswith("# A sub-class"):
+            continue
+        shorter = Block(block.kind, block.title, block.body.replace("=20", "=3")) if page == "loop.md" else block
+        do(shorter, names, page in WITH_COMMANDS)
+
+
+def test_every_page_with_python_is_run():
+    with_python = {
+        page.relative_to(DOCS).as_posix()
+        for page in PAGES
+        if page.is_relative_to(DOCS) and any(block.kind == "python" for block in blocks(page))
+    }
+    assert with_python == {*WITH_COMMANDS, *PYTHON_ONLY}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_of_a_page_exist(page):
+    from al_lightning.cli.main import parser
+
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {*re.findall(r"^([a-z-]+):", makefile, re.MULTILINE), *catalogue.names()}
+    for line in commands(page):
+        words = shlex.split(line)
+        if words[0] == "make":
+            assert words[1] in targets, line
+            continue
+        start = next((i for i, word in enumerate(words) if word in ("al-lightning", "al_lightning")), None)
+        if start is None or words[0] == "eval":
+            continue
+        options = parser().parse_args(words[start + 1 :])
+        given = [word for word in getattr(options, "config", []) if "=" not in word]
+        if given and not any(word.endswith(".yaml") for word in given):
+            load(given, ["strategy.name=random"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_in_the_text_of_a_page_exist(page):
+    from al_lightning.cli.main import COMMANDS
+
+    known = {module.__name__.rpartition(".")[2] for module in COMMANDS} | {"COMMAND"}
+    text = page.read_text(encoding="utf-8")
+    for word in re.findall(r"`al-lightning (?:--traceback )?(\w+)", text):
+        assert word in known
+    for word in re.findall(r"`make ([a-z-]+)", text):
+        assert re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE) or word in catalogue.names()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_yaml_of_a_page_is_a_config(page):
+    from al_lightning.data import DATASETS
+    from al_lightning.experiment.setup import NESTED, OF_LEARNER
+    from al_lightning.learners import LEARNERS
+    from al_lightning.oracles import ORACLES
+    from al_lightning.strategies import STRATEGIES
+
+    tables = {"dataset": DATASETS, "learner": LEARNERS, "oracle": ORACLES, "strategy": STRATEGIES}
+    for block in blocks(page):
+        if block.kind != "yaml":
+            continue
+        layer = OmegaConf.create(block.body)
+        for key in ("base", "variants"):
+            layer.pop(key, None)
+        OmegaConf.merge(OmegaConf.structured(Config), layer)
+        for section, table in tables.items():
+            part = OmegaConf.to_container(layer.get(section) or OmegaConf.create({}))
+            assert isinstance(part, dict)
+            if part.get("name") in table.builtin():
+                provided = {"learner": OF_LEARNER, "oracle": ("target_file",)}.get(section, ())
+                options_of(section, table, part["name"], part.get("options") or {}, provided, NESTED)
