@@ -67,6 +67,14 @@ def options_of(
             fields.append((key, hint, field(default=default)))
         if key in options:
             given[key] = options[key]
+    for one in fields:
+        try:
+            OmegaConf.structured(make_dataclass("option", [one]))
+        except OmegaConfBaseException:
+            raise ConfigError(
+                f"{section}.name={name}: its parameter {one[0]} is annotated {one[1]}, which no value of a YAML file "
+                "has; give options plain types, and what a stage needs to a class that prepare returns"
+            ) from None
     schema = OmegaConf.structured(make_dataclass(f"{section}.options", fields))
     try:
         merged = OmegaConf.merge(schema, given)

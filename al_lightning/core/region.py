@@ -1,6 +1,6 @@
 """Regions: parts of an image that can be asked for, in pixels of the learner's image.
 
-A kind of region is one subclass of `Region` and one line in `REGIONS`. The pool, the cost and the cache ask a region
+A kind of region is one subclass of `Region`, which enters `REGIONS` where it is defined. The pool, the cost and the cache ask a region
 for its window and its pixels alone, so that they do not know the kinds.
 """
 
@@ -17,11 +17,22 @@ from numpy.typing import NDArray
 from al_lightning.core.arrays import Size
 
 
+REGIONS: dict[str, type[Region]] = {}
+"""kind -> the class that reads it; subclasses of `Region` add themselves."""
+
+
 class Region(ABC):
     """A part of an image (H, W): the pixels `pixels` of a rectangle `window`. Hashable, and equal where the same."""
 
     kind: ClassVar[str]
     """Key of the region in stages.jsonl and in state files."""
+
+    def __init_subclass__(cls) -> None:
+        known = REGIONS.get(cls.kind)
+        # dataclass(slots=True) makes a second class of the same name.
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"kind={cls.kind!r}: {known.__qualname__} is of this kind already; give another")
+        REGIONS[cls.kind] = cls
 
     @property
     @abstractmethod
@@ -93,10 +104,6 @@ class Box(Region):
 
 ALL = np.array(True)
 """`Region.pixels` of a region that fills its window."""
-
-REGIONS: dict[str, type[Region]] = {Box.kind: Box}
-"""kind -> the class that reads it."""
-
 
 def region_of(entry: Mapping[str, Any]) -> Region | None:
     """The region that an entry of a state file or of a row's "selected" holds; None where it is a whole image."""

@@ -87,3 +87,10 @@ def test_an_import_error_inside_a_module_is_shown_as_it_is(table, tmp_path, monk
 def test_each_table_has_its_group(table, group):
     assert table.group == group
     assert set(table.builtin()) <= set(table)
+
+
+def test_an_option_that_no_yaml_can_hold_is_named():
+    def strange(size: int = 3, context: object = None) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"strategy\.name=strange: its parameter context is annotated .*object"):
+        options_of("strategy", Table("strategy", {"strange": strange}), "strange", {})

@@ -47,11 +47,6 @@ class Diamond(Region):
         return cls(*values)
 
 
-@pytest.fixture(autouse=True)
-def known(monkeypatch):
-    monkeypatch.setitem(REGIONS, "diamond", Diamond)
-
-
 def ask(pool, row, *regions, stage=1):
     pool.commit(Query.of(np.full(len(regions), row), "x", regions=regions), stage)
 
@@ -114,3 +109,11 @@ def test_rows_of_other_images_are_not_touched():
     assert pool.partial.tolist() == [9]
     assert all(not pool.revealed(row).any() for row in ROWS if row != 9)
     assert pool.ids == tuple(IDS)
+
+
+def test_kinds_add_themselves_and_two_of_one_name_are_refused():
+    assert {"box": Box, "diamond": Diamond}.items() <= REGIONS.items()
+    with pytest.raises(ValueError, match="kind='diamond': Diamond is of this kind already"):
+
+        class Other(Diamond):
+            pass
