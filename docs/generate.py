@@ -12,12 +12,13 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import al_lightning
 from al_lightning import uncertainty
 from al_lightning.config import catalogue, load, schema
-from al_lightning.core.strategy import RegionStrategy, Strategy, asks_for_regions
+from al_lightning.core.strategy import RegionStrategy, Strategy
 from al_lightning.core.task import Task
 from al_lightning.cost.terms import TERMS
 from al_lightning.data import DATASETS
@@ -118,6 +119,8 @@ def _type(hint: Any) -> str:
         return " | ".join(str(a).lower() if isinstance(a, bool) else str(a) for a in arguments)
     if typing.get_origin(hint) in (typing.Union, getattr(__import__("types"), "UnionType", None)):
         return " | ".join(map(_type, arguments))
+    if typing.get_origin(hint) is dict:
+        return "mapping"
     if arguments:
         inside = ", ".join("..." if a is Ellipsis else _type(a) for a in arguments)
         return f"{getattr(typing.get_origin(hint), '__name__', '')}[{inside}]"
@@ -143,23 +146,37 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text in which `<word>` outside code is no tag; addresses in angle brackets stay."""
-    parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else re.sub(r"<(?!https?:)(?=\w)", "&lt;", part) for part in parts)
+    """Text in which `<word>` outside code is no tag, and subscripts are set; addresses in angle brackets stay."""
+    parts = re.split(r"(`[^`]*`|^    .*$)", text, flags=re.MULTILINE)
+    return "".join(part if part.startswith(("`", "    ")) else _set(part) for part in parts)
+
+
+SUBSCRIPT = re.compile(r"(?<![\w.])(\w[\u0300-\u036f]?|max|min|mean)_(\{[^{}]*\}|[A-Z]{1,3}|\w{1,2})(?![\w_])")
+"""p_c, δ_t, max_i, min_{j∈s}, L_VAE; the names of options have longer parts."""
+
+
+def _set(text: str) -> str:
+    text = re.sub(r"<(?!https?:)(?=\w)", "&lt;", text)
+    text = re.sub(r"\^(\w|\([^()]*\))", lambda found: f"<sup>{found[1].strip('()')}</sup>", text)
+    while (changed := SUBSCRIPT.sub(lambda found: f"{found[1]}<sub>{found[2].strip('{}')}</sub>", text)) != text:
+        text = changed
+    return text
 
 
 def code(text: str) -> str:
     """Inline code; a word of options is broken at its bars."""
-    return " | ".join(f"`{part}`" for part in text.split(" | ")) if text else ""
+    return " | ".join(f"`{part}`" for part in text.split(" | ")) if text != "required" else text
 
 
 def _options(options: Iterable[Option]) -> str:
     rows = [(code(o.name), code(o.type), code(o.default), o.text) for o in options]
-    return table(("option", "type", "default", "meaning"), rows) if rows else "No options."
+    return table(("option", "type", "default", "meaning"), rows)
 
 
-def _entry(name: str, found: Description) -> str:
-    return f"### {name} {{ #{name} }}\n\n{_escaped(found.text)}\n\n{_options(found.options)}\n"
+def _entry(name: str, found: Description, needs: str = "") -> str:
+    said = f"*Needs:* {needs}." if needs else ""
+    options = f"{said}\n\n{_options(found.options)}" if found.options else f"{said} No options.".strip()
+    return f"### {name} {{ #{name} }}\n\n{_escaped(found.text)}\n\n{options}\n"
 
 
 # Strategies
@@ -178,7 +195,7 @@ def strategy(name: str) -> Description:
     build = STRATEGIES[name]
     found = describe(build)
     if isinstance(build, partial) and build.func is UncertaintySampling:
-        return Description(f"The images of highest mean over pixels of: {_measure(build.args[0])}", found.options)
+        return Description(f"{_measure(build.args[0]).rstrip('.')}; highest mean over pixels.", found.options)
     return found
 
 
@@ -198,7 +215,7 @@ def strategies() -> str:
 
 def strategy_details(*names: str) -> str:
     """Descriptions and options of some strategies."""
-    return "\n\n".join(f"{_entry(name, strategy(name))}\nNeeds: {needs(name)}." for name in names)
+    return "\n\n".join(_entry(name, strategy(name), needs(name)) for name in names)
 
 
 def measures(*names: str) -> str:
@@ -206,14 +223,6 @@ def measures(*names: str) -> str:
     anchors = "\n".join(f'<a id="{name}"></a>' for name in names)
     rows = [(f"`{name}`", _measure(STRATEGIES[name].args[0]), needs(name)) for name in names]
     return f"{anchors}\n\n{table(('name', 'map of pixels', 'needs'), rows)}\n\n{_options(strategy(names[0]).options)}"
-
-
-def is_of_regions(name: str) -> bool:
-    """Whether a strategy asks for regions with its default options."""
-    try:
-        return asks_for_regions(STRATEGIES[name]())
-    except TypeError:
-        return False
 
 
 # Learners, datasets, oracles
@@ -243,7 +252,8 @@ def learner_details() -> str:
 
 def datasets() -> str:
     """All built-in datasets."""
-    rows = [(f"[`{name}`](#{name})", INFO_OF[name].title, INFO_OF[name].licence) for name in DATASETS.builtin()]
+    infos = [(name, INFO_OF[name]) for name in DATASETS.builtin()]
+    rows = [(f"[`{name}`](#{name})", info.title, _linked(info.licence)) for name, info in infos]
     return table(("name", "data", "licence or terms"), rows)
 
 
@@ -260,14 +270,15 @@ def dataset_details() -> str:
         parts.append(
             f"## {name} {{ #{name} }}\n\n{info.title}. {_escaped(found.text)}\n\n"
             + "\n".join(f"- **{title.capitalize()}:** {_linked(text)}" for title, text in facts)
-            + f"\n\n```text title=\"Files\"\n{info.layout}\n```\n\n{_options(found.options)}"
+            + f'\n\n```text title="Files"\n{info.layout}\n```\n\n{_options(found.options)}'
         )
     return "\n\n".join(parts)
 
 
 def oracles() -> str:
     """All built-in oracles."""
-    return table(("name", "what it does"), [(f"`{name}`", describe(ORACLES[name]).summary) for name in ORACLES.builtin()])
+    rows = [(f"`{name}`", describe(ORACLES[name]).summary) for name in ORACLES.builtin()]
+    return table(("name", "what it does"), rows)
 
 
 # Configuration
@@ -374,6 +385,13 @@ def _of_table(name: str) -> str:
     return "The version." if name == "__version__" else f"Table of all {name.lower()}, built in and of plug-ins."
 
 
+def modules(room: str) -> str:
+    """Marks of mkdocstrings for all modules of a room."""
+    folder = Path(al_lightning.__file__).parent / room
+    names = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return "\n\n".join(f"::: al_lightning.{room}.{name}" for name in names)
+
+
 GENERATORS: dict[str, Callable[..., str]] = {
     "commands": commands,
     "configuration": configuration,
@@ -384,6 +402,7 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "learner-details": learner_details,
     "learners": learners,
     "measures": measures,
+    "modules": modules,
     "oracles": oracles,
     "public-names": public_names,
     "strategies": strategies,

@@ -84,6 +84,13 @@ def tiny(kvasir_root: Path, tmp_path: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(params=["as it comes", "by matrix product"])
+def faiss_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAISS subtracts vectors where there are few and multiplies matrices where there are many: test both."""
+    if request.param == "by matrix product":
+        monkeypatch.setattr("al_lightning.neighbors.faiss.cvar.distance_compute_blas_threshold", 0)
+
+
 @pytest.fixture
 def write_config(tmp_path: Path):
     """Save a dict as YAML and return the path."""

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.prediction import Prediction
 from al_lightning.core.query import Query
-from al_lightning.core.task import Task
 from al_lightning.data import PoolDataModule
 from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners.unet import unet
@@ -238,7 +237,3 @@ def test_several_ranks_select_the_same_ids(strategy, kvasir_root, tmp_path):
     one = picks(kvasir_root, tmp_path, 1, strategy)
     assert len(one) == 2
     assert picks(kvasir_root, tmp_path, 2, strategy) == one
-
-
-def test_task_of_the_default_is_polyps():
-    assert Task().classes == ("background", "polyp")

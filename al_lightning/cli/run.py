@@ -36,9 +36,8 @@ def run(options: argparse.Namespace) -> int:
 
     places = folders(points(options.sweep), configs)
     console = Console()
-    for config in configs:
-        experiment.complete(config)
-    for config, place in zip(configs, places, strict=True):
+    # All are checked before the first one runs.
+    for config, place in zip([experiment.complete(config) for config in configs], places, strict=True):
         experiment.run(config, console, place)
     if experiment.is_main():
         paths = [place.path for place in places]

@@ -1,4 +1,4 @@
-"""The values of `--sweep`, and every combination of them. Imports no torch, so that a mistake is reported at once."""
+"""All combinations of the values of `--sweep`. Imports no torch, so that a mistake is reported at once."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from al_lightning.config.schema import ConfigError
 
 
 def combinations(sweeps: Sequence[str]) -> list[dict[str, str]]:
-    """Every combination of the values of `key=a,b,...`; without any, the empty one.
+    """All combinations of the values of `key=a,b,...`; a single empty one where there is no sweep.
 
-    A comma within brackets is part of a value: `learner.options.widths=[4,8],[8,16]` has two.
-
-    >>> combinations(["seed=0,1", "name=a"])
-    [{'seed': '0', 'name': 'a'}, {'seed': '1', 'name': 'a'}]
+    Commas within brackets separate no values: `learner.options.widths=[4,8],[8,16]` has two.
 
     Raises:
-        ConfigError: one of them has another form, or two have the same key.
+        ConfigError: a sweep is not of this form, or two have the same key.
+
+    Example:
+        >>> combinations(["seed=0,1", "name=a"])
+        [{'seed': '0', 'name': 'a'}, {'seed': '1', 'name': 'a'}]
     """
     axes: dict[str, list[str]] = {}
     for sweep in sweeps:
@@ -32,12 +33,17 @@ def combinations(sweeps: Sequence[str]) -> list[dict[str, str]]:
 
 
 def overrides(values: Mapping[str, str]) -> list[str]:
-    """`key=value` of each; names of sections stand first, for a change of name drops the options set before it."""
+    """`key=value` of each; names of sections come first, because a change of name drops the options set before it.
+
+    Example:
+        >>> overrides({"learner.options.lr": "0.1", "learner.name": "unet"})
+        ['learner.name=unet', 'learner.options.lr=0.1']
+    """
     return [f"{key}={values[key]}" for key in sorted(values, key=lambda key: key.rpartition(".")[2] != "name")]
 
 
 def _values(text: str) -> Iterator[str]:
-    """The parts between the commas that stand in no bracket."""
+    """The pieces between the commas that are outside brackets."""
     depth, begin = 0, 0
     for place, character in enumerate(text):
         depth = max(0, depth + (character in "[{(") - (character in "]})"))

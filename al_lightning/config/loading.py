@@ -1,4 +1,4 @@
-"""`load` a configuration from files and overrides, and write it out again.
+"""Reads a configuration from files and overrides, checks it, and writes it.
 
 Imports no torch, so that a misspelled key is reported at once.
 """
@@ -17,19 +17,19 @@ from al_lightning.config import catalogue
 from al_lightning.config.schema import Config, ConfigError
 
 SWITCHED = ("dataset", "learner", "strategy", "oracle")
-"""Sections whose options belong to their name."""
+"""Sections whose options are those of the entry that they name."""
 
 
 def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
     """Merge files left to right, then `key=value` overrides, over the defaults.
 
     A file is a path, or the name of an experiment that the package ships: `kvasir-random` (see `catalogue.resolve`).
-    A file may name files that it stands on: `base: kvasir.yaml` (one or a list), relative to itself, or shipped ones.
+    A file can extend other files: `base: kvasir.yaml` (one or a list), paths relative to itself or shipped names.
     A layer that changes the `name` of a section drops the options that were set for the old name.
 
     Raises:
         ConfigError: an unknown key, a wrong type, a missing value.
-        FileNotFoundError: a file is not there.
+        FileNotFoundError: a file does not exist.
     """
     files, overrides = list(files), list(overrides)
     layers = [layer for file in files for layer in _read(file)]
@@ -49,7 +49,11 @@ def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
 
 
 def validate(config: Config) -> Config:
-    """Check what no type can say; returns the config."""
+    """Check what the types leave open: missing values and ranges; returns the config.
+
+    Raises:
+        ConfigError: a value is missing or out of range; the message names its key.
+    """
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
     if missing:
         raise ConfigError(f"{missing[0]}: no value given (missing: {', '.join(missing)})")
@@ -73,29 +77,34 @@ def validate(config: Config) -> Config:
         if value < 0:
             raise ConfigError(f"{key}={value}: expected a number of at least 0")
     if "/" in config.name or config.name in ("", ".", ".."):
-        raise ConfigError(f"name={config.name!r}: expected a name that can be a folder's")
+        raise ConfigError(f"name={config.name!r}: expected a name that can be a folder name")
     return config
 
 
 def from_saved(path: Path) -> Config:
-    """The config that a run saved beside its results."""
+    """The config that a run saved in its folder."""
     return load([path])
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every value spelled out."""
+    """The config as YAML, defaults included."""
     return OmegaConf.to_yaml(OmegaConf.create(plain(config)))
 
 
 def plain(config: Config) -> dict[str, Any]:
-    """The config as plain dicts and lists, just as its YAML reads back."""
+    """The config as plain dicts and lists, equal to what its YAML is read as."""
     merged = config if OmegaConf.is_config(config) else OmegaConf.structured(config)
     container = OmegaConf.to_container(cast(Any, merged), resolve=True, enum_to_str=True)
     return cast(dict[str, Any], json.loads(json.dumps(container)))
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Lines "key: old -> new" for every leaf that differs."""
+    """Lines "key: old -> new", one for every value that differs.
+
+    Example:
+        >>> difference({"seed": 0, "loader": {"workers": 2}}, {"seed": 0, "loader": {"workers": 4}})
+        ['loader.workers: 2 -> 4']
+    """
     lines: list[str] = []
     for key in sorted(set(old) | set(new)):
         a, b = old.get(key, "(not set)"), new.get(key, "(not set)")
@@ -109,14 +118,14 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
 def _read(word: str | Path, beside: Path = Path()) -> list[DictConfig]:
     found = catalogue.resolve(word, beside)
     content = catalogue.read(found.path)
-    below = [part for base in content.bases for part in _read(base, found.path.parent)]
+    below = [layer for base in content.bases for layer in _read(base, found.path.parent)]
     return [*below, content.layer, *([content.variants[found.variant]] if found.variant else [])]
 
 
 def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
     for section in SWITCHED:
-        part = layer.get(section) if isinstance(layer, DictConfig) else None
-        name = part.get("name") if isinstance(part, DictConfig) else None
+        changed = layer.get(section) if isinstance(layer, DictConfig) else None
+        name = changed.get("name") if isinstance(changed, DictConfig) else None
         old = below[section]
         if name is not None and not OmegaConf.is_missing(old, "name") and old.name != name:
             old.options = {}
@@ -131,12 +140,12 @@ def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
 
 
 def describe(error: OmegaConfBaseException, given: Any) -> str:
-    """One line from OmegaConf's several: the key, the value, what was expected."""
+    """OmegaConf's message of several lines as one: the key, the value, what was expected."""
     key = str(error.full_key or error.key or "config")
     text = _first_line(error)
     value: Any = given
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
     shown = f"{key}={value!r}" if value is not None else key
     return f"{shown}: {text[:1].lower()}{text[1:]}"
 

@@ -1,4 +1,4 @@
-"""Named parts of a config: their options checked against the signature that they call, and the call itself.
+"""Sections that name an entry of a table: their options are checked against its signature, and it is called.
 
 Imports no torch, so that a misspelled option is reported at once.
 """
@@ -32,11 +32,22 @@ def options_of(
 ) -> dict[str, Any]:
     """The options of table[name] with defaults filled in, checked against its signature.
 
-    `provided` are parameters that the framework passes; a parameter annotated with a key of `nested` is a
-    section {name, options} of its own.
+    Args:
+        section: path of the section, for messages.
+        table: name -> what builds it.
+        name: an entry of the table.
+        options: as configured.
+        provided: parameters that the framework passes, so that they are no options.
+        nested: type -> table; a parameter annotated with the type is a section {name, options} of its own.
 
     Raises:
-        ConfigError: an unknown name or option, a wrong type, an option without default left out.
+        ConfigError: an unknown name or option, a wrong type, an option without default that has no value.
+
+    Example:
+        >>> def ratio(top: int, bottom: int = 2) -> float:
+        ...     return top / bottom
+        >>> options_of("maths", {"ratio": ratio}, "ratio", {"top": 3})
+        {'top': 3, 'bottom': 2}
     """
     if name not in table:
         raise ConfigError(f"{section}.name={name!r}: no such {section}{nearest(name, table)}")
@@ -51,14 +62,14 @@ def options_of(
     inner: dict[str, Any] = {}
     for key, (parameter, hint) in parameters.items():
         if nested and hint in nested:
-            part = options.get(key)
-            if part is None:
+            chosen = options.get(key)
+            if chosen is None:
                 raise ConfigError(f"{section}.options.{key}: {name} needs a {{name: ..., options: ...}} for it")
-            if not isinstance(part, Mapping) or "name" not in part or set(part) - {"name", "options"}:
-                raise ConfigError(f"{section}.options.{key}={part!r}: expected {{name: ..., options: ...}}")
+            if not isinstance(chosen, Mapping) or "name" not in chosen or set(chosen) - {"name", "options"}:
+                raise ConfigError(f"{section}.options.{key}={chosen!r}: expected {{name: ..., options: ...}}")
             where, sub = f"{section}.options.{key}", nested[hint]
-            sub_options = options_of(where, sub, part["name"], part.get("options") or {}, provided, nested)
-            inner[key] = {"name": part["name"], "options": sub_options}
+            sub_options = options_of(where, sub, chosen["name"], chosen.get("options") or {}, provided, nested)
+            inner[key] = {"name": chosen["name"], "options": sub_options}
             continue
         default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
         if isinstance(default, (tuple, list, dict)):
@@ -95,19 +106,25 @@ def build(
     provided: Mapping[str, Any] | None = None,
     nested: Mapping[type, Mapping[str, Callable[..., Any]]] | None = None,
 ) -> T:
-    """Call table[name] with checked options and whatever of `provided` it has a parameter for.
+    """Call table[name] with checked options and those of `provided` that it has a parameter for.
 
     Raises:
         ConfigError: as `options_of`; a ValueError of the call itself, with the section named.
+
+    Example:
+        >>> def ratio(top: int, bottom: int = 2) -> float:
+        ...     return top / bottom
+        >>> build("maths", {"ratio": ratio}, "ratio", {"top": 3})
+        1.5
     """
     provided = provided or {}
     arguments = options_of(section, table, name, options, provided, nested)
     parameters = _parameters(table[name])
     for key, (_, hint) in parameters.items():
         if nested and hint in nested:
-            part = arguments[key]
+            chosen = arguments[key]
             arguments[key] = build(
-                f"{section}.options.{key}", nested[hint], part["name"], part["options"], provided, nested
+                f"{section}.options.{key}", nested[hint], chosen["name"], chosen["options"], provided, nested
             )
     arguments |= {key: value for key, value in provided.items() if key in parameters}
     try:

@@ -1,4 +1,4 @@
-"""Configuration: the fixed sections as dataclasses. Imports no torch, so that a misspelled key is reported at once."""
+"""The sections of a configuration as dataclasses. Imports no torch, so that a misspelled key is reported at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ConfigError(ValueError):
 
 @dataclass
 class Section:
-    """Something chosen by name from a table; its options are the parameters of what the table holds."""
+    """An entry of a table, chosen by name; its options are the parameters of the entry."""
 
     name: str = MISSING
     options: dict[str, Any] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Section:
 
 @dataclass
 class OracleSection:
-    """Who reveals labels."""
+    """The oracle, which reveals labels."""
 
     name: str = "simulated"
     options: dict[str, Any] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class OracleSection:
 
 @dataclass
 class CommitteeSection:
-    """Several learners that disagree."""
+    """A committee: several learners whose disagreement a strategy can measure."""
 
     members: int = 1
-    """Number of learners trained at each stage; 1 is no committee."""
+    """Number of learners that are trained at each stage; 1 is no committee."""
     bootstrap: bool = True
-    """Each member trains on a resample with replacement of the labelled images, not on all of them."""
+    """Train each member on a sample of the labelled images, drawn with replacement, instead of all of them."""
 
 
 @dataclass
@@ -52,11 +52,12 @@ class LearnerSection:
     restart: Literal["scratch", "finetune"] = "scratch"
     """scratch: fresh weights at every stage; finetune: the best weights of the stage before."""
     initial_epochs: int | None = None
-    """Epochs of the first stage, where it differs from trainer.max_epochs (a long start, then fine-tuning)."""
+    """Epochs of the first stage where they differ from trainer.max_epochs, as for fine-tuning afterwards."""
     augment: Literal["none", "flips"] = "none"
-    """Random flips of training images and their targets, left to right and upside down; an endoscope has no upright."""
+    """flips: random horizontal and vertical flips of training images with their targets; endoscopic images have no
+    upright orientation."""
     patience: int | None = None
-    """Epochs without a better validation result after which a stage stops training; null: it never does."""
+    """Epochs without a better validation result after which training stops; null: train for all epochs."""
     committee: CommitteeSection = field(default_factory=CommitteeSection)
     mc_passes: int = 1
     """Stochastic forward passes with dropout on when the pool is scored; 1 is one deterministic pass."""
@@ -64,28 +65,30 @@ class LearnerSection:
 
 @dataclass
 class BudgetSection:
-    """How many images are labelled when."""
+    """The number of stages, and of images that are labelled at each."""
 
     initial: int = MISSING
     """Images drawn at random before the first training."""
     per_stage: int = MISSING
     """Images selected after each stage but the last."""
     stages: int = MISSING
-    """Rows of the curve, the initial one included."""
+    """Number of stages, the initial one included: the points of the learning curve."""
     pixels: float | None = None
-    """Stop after the first row for which this fraction of the pool's pixels is labelled; stages is then the most
-    rows."""
+    """Stop after the first stage at which this fraction of the pool's pixels is labelled; stages is then the
+    maximum."""
     clicks: ClickTerms = "vertices"
-    """What the cost in clicks counts: vertices of outlines, or with them the crossings of a region's border and its
-    connected components (segmentation only)."""
+    """What the cost in clicks counts (segmentation only): vertices of outlines, or sum: also crossings of a region's
+    border and connected components."""
 
 
 @dataclass
 class LoaderSection:
-    """How batches are made."""
+    """Batches of images."""
 
     batch_size: int = 8
+    """Images of a batch."""
     workers: int = 0
+    """Processes that load images; 0 loads them in the main process."""
     cache: Literal["memory", "disk", "none"] = "memory"
     """Where decoded, resized uint8 images are kept: memory, a memory-mapped file, or nowhere."""
 
@@ -95,20 +98,24 @@ class WandbSection:
     """Weights & Biases."""
 
     project: str = "al_lightning"
+    """Project of the runs."""
     entity: str | None = None
+    """User or team that owns the project; null: the default of the login."""
     tags: list[str] = field(default_factory=list)
-    """Tags beside the dataset's, the strategy's and the learner's name."""
+    """Tags in addition to the names of dataset, strategy and learner."""
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     """auto: online when logged in, else offline."""
 
 
 @dataclass
 class LoggingSection:
-    """Where metrics go beside stages.jsonl."""
+    """Where metrics are logged in addition to stages.jsonl."""
 
     wandb: WandbSection = field(default_factory=WandbSection)
     csv: bool = False
+    """Write CSV files to the run's folder."""
     tensorboard: bool = False
+    """Write TensorBoard files to the run's folder."""
 
 
 @dataclass
@@ -116,11 +123,11 @@ class Config:
     """One experiment."""
 
     name: str = MISSING
-    """Groups runs that share a report and a W&B group."""
+    """Name of the experiment; runs of one name are in one report and one W&B group."""
     seed: int = 0
-    """Fixes the initial pool, the weights, the shuffling and every draw."""
+    """Seed of the initial pool, the weights, the shuffling and every other draw."""
     runs_dir: str = "runs"
-    """The run goes to <runs_dir>/<name>/<strategy>/seed-<seed>."""
+    """Folder of all runs; a run is written to <runs_dir>/<name>/<strategy>/seed-<seed>."""
     dataset: Section = field(default_factory=Section)
     learner: LearnerSection = field(default_factory=LearnerSection)
     strategy: Section = field(default_factory=Section)
@@ -134,14 +141,19 @@ class Config:
 
 @dataclass
 class CompleteConfig(Config):
-    """A config with the defaults of every chosen part spelled out, its names, options and types checked.
+    """A config whose options include the defaults of every named entry, with names, options and types checked.
 
-    `experiment.complete` makes it, once a run.
+    `experiment.complete` builds it, once per run.
     """
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """ " (did you mean 'x'?)" for the nearest of `words`, or the list of them."""
+    """End of an error message: the word of `words` nearest to a misspelled one, or all of them.
+
+    Example:
+        >>> nearest("entrop", ["bald", "entropy"]), nearest("x", ["bald", "entropy"])
+        (" (did you mean 'entropy'?)", ' (there are: bald, entropy)')
+    """
     choices = sorted(words)
     close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else f" (there are: {', '.join(choices) or 'none'})"

@@ -1,4 +1,4 @@
-"""Tables: what can be named in a configuration, built in, installed as a plug-in, or in a module of the user's own."""
+"""Tables of the names that a configuration can use: built-in entries, plug-ins, and the user's own modules."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ T = TypeVar("T")
 class Table(Mapping[str, Callable[..., T]], Generic[T]):
     """name -> what builds it; the parameters are the options of the YAML.
 
-    A name is one of the entries, or that of an entry point in the group "al_lightning.<kind>s" of an installed package,
-    or "package.module:Name", which is imported. Iteration goes over the entries and the entry points.
+    A name is one of the entries, an entry point in the group "al_lightning.<kind>s" of an installed package, or
+    "package.module:Name", which is imported. Iteration is over the entries and the entry points.
 
     Args:
         kind: "strategy", "learner", "dataset" or "oracle"; its plural is the group of the entry points.
         entries: the built-in ones.
+
+    Example:
+        >>> table = Table("strategy", {"one": lambda: 1})
+        >>> table["one"](), table.group, "package.module:Name" in table
+        (1, 'al_lightning.strategies', True)
     """
 
     def __init__(self, kind: str, entries: Mapping[str, Callable[..., T]]) -> None:
@@ -29,19 +34,19 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
 
     @property
     def group(self) -> str:
-        """Name of the entry points' group."""
+        """Group of the entry points."""
         plural = f"{self.kind[:-1]}ies" if self.kind.endswith("y") else f"{self.kind}s"
         return f"al_lightning.{plural}"
 
     def builtin(self) -> tuple[str, ...]:
-        """Names of the entries, without those of plug-ins."""
+        """Names of the built-in entries, without plug-ins."""
         return tuple(self._entries)
 
     def __getitem__(self, name: str) -> Callable[..., T]:
         """What builds `name`.
 
         Raises:
-            ConfigError: there is no such name (a KeyError too), or what it stands for cannot be imported.
+            ConfigError: there is no such name (also a KeyError), or it cannot be imported.
         """
         if name in self._entries:
             return self._entries[name]
@@ -53,8 +58,8 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
         return self._load(name, point)
 
     def __setitem__(self, name: str, build: Callable[..., T]) -> None:
-        """Add an entry for this process. A run of it can be resumed only where it has been added too; name it
-        "package.module:Name" in the configuration instead, and it is found everywhere."""
+        """Add an entry for this process only: a run that uses it can be resumed only by code that adds it too. The name
+        "package.module:Name" in the configuration needs no such code."""
         self._entries[name] = build
 
     def __delitem__(self, name: str) -> None:
@@ -88,8 +93,8 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
                 ) from None
             raise
         try:
-            for part in attribute.split("."):
-                found = getattr(found, part)
+            for step in attribute.split("."):
+                found = getattr(found, step)
         except AttributeError:
             raise ConfigError(
                 f"{where}: module {module} has no {attribute!r}{nearest(attribute, vars(found))}"

@@ -1,4 +1,4 @@
-"""Names of arrays, and the legend of shapes.
+"""Types of arrays, and the symbols of their shapes.
 
     N   images of a dataset             row: position of an image in its dataset, 0 ≤ row < N
     P   images of the pool              id:  stable name of an image (file stem or relative path)
@@ -8,7 +8,7 @@
     H W height and width in pixels;     h w: the same of the deepest encoder map
     M   stochastic passes or committee members
 
-Arrays hold rows; files and logs hold ids. A position inside a subset never leaves the function that made it.
+Arrays hold rows; files and logs hold ids. A position inside a subset is used only by the function that computes it.
 """
 
 from __future__ import annotations
@@ -21,5 +21,6 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int64]
 """Dataset rows."""
 Floats = NDArray[np.floating[Any]]
+"""Floating-point numbers of any precision."""
 Size = tuple[int, int]
 """(height, width) in pixels."""

@@ -1,4 +1,4 @@
-"""Learners: what a LightningModule must have so that it can be trained, scored and made a member of a committee."""
+"""The contract of learners: what a LightningModule needs to be trained, scored and used in a committee."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from al_lightning.core.task import Task
 
 @runtime_checkable
 class Learner(Protocol):
-    """The contract of a learner, beside being a LightningModule with a training, a validation and a test step.
+    """The contract of a learner: a LightningModule with a training, a validation and a test step, and these members.
 
-    Validation and test log what `stages.jsonl` shall hold ("val/miou", "test/miou", ...);
-    `learners.evaluation.Evaluation` does it for the framework's own.
+    The validation and test steps log the metrics that are written to `stages.jsonl` ("val/miou", "test/miou", ...);
+    the built-in learners do so with `learners.evaluation.Evaluation`.
     """
 
     task: Task
@@ -27,7 +27,7 @@ class Learner(Protocol):
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """Logged metric that chooses the best checkpoint ("val/miou"), and "min" or "max"."""
+        """Logged metric that selects the best checkpoint ("val/miou"), and "min" or "max"."""
 
     @property
     def wants_unlabelled(self) -> bool:
@@ -35,19 +35,19 @@ class Learner(Protocol):
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 images (B, 3, H, W) -> logits, or depth as a fraction of `task.maximum`, (B, K, H, W); one
-        deterministic pass. A committee is tested with it."""
+        deterministic pass. A committee is tested with this method."""
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """What `provides` names, for a batch that holds rows and images only."""
+        """The fields named by `provides`, for a batch that holds only rows and images."""
 
 
 def learner_of(module: pl.LightningModule) -> Learner:
     """The module as a learner.
 
     Raises:
-        ValueError: it lacks a part of the contract; all missing parts are named.
+        ValueError: it lacks members of the contract; all missing members are named.
     """
-    # Not hasattr: a property that raises is a fault of its own, to be seen as it is.
+    # Not hasattr: it would report a property that raises AttributeError as missing and hide the error.
     names = [name for name in ("task", "provides", "monitor", "wants_unlabelled") if not _has(module, name)]
     names += [f"{name}()" for name in ("forward", "predict_step") if _inherited(module, name)]
     if names:
@@ -59,10 +59,10 @@ def learner_of(module: pl.LightningModule) -> Learner:
 
 
 def set_mc_passes(module: pl.LightningModule, passes: int) -> None:
-    """Let `predict_step` average this many stochastic passes.
+    """Set the number of stochastic passes that `predict_step` averages.
 
     Raises:
-        ValueError: more than one pass of a learner that has no `mc_passes`, or that refuses the number (it has no
+        ValueError: more than one pass of a learner that has no `mc_passes`, or that rejects the number (it has no
             dropout).
     """
     if _has(module, "mc_passes"):
@@ -79,5 +79,5 @@ def _has(module: pl.LightningModule, name: str) -> bool:
 
 
 def _inherited(module: pl.LightningModule, name: str) -> bool:
-    """Whether a method is only what every LightningModule has."""
+    """Whether the class keeps LightningModule's own definition of a method."""
     return getattr(type(module), name) is getattr(pl.LightningModule, name)

@@ -1,4 +1,4 @@
-"""Oracle: who answers queries."""
+"""The contract of oracles, which reveal the labels that a query asks for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from al_lightning.core.query import Query
 
 @runtime_checkable
 class Oracle(Protocol):
-    """Answers queries."""
+    """Reveals the labels that a query asks for."""
 
     def reveal(self, query: Query) -> Mapping[int, str]:
-        """row -> file of its label, where that is not the dataset's own.
+        """{row: file of its label}, for rows whose label is not the dataset's own target.
 
         Raises:
             ValueError: a queried image has no label.

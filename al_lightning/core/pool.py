@@ -1,4 +1,4 @@
-"""LabelPool: which images of the pool, and which regions of them, are labelled, since which stage, by which rule."""
+"""LabelPool: which images of the pool, and which of their regions, are labelled, from which stage on, by which rule."""
 
 from __future__ import annotations
 
@@ -16,32 +16,41 @@ from al_lightning.core.query import Query
 from al_lightning.core.region import Box, Region, cover, region_of
 
 PSEUDO = "pseudo"
-"""Source of targets that no oracle gave."""
+"""Source of targets that the learner predicted and no oracle revealed."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """One answer of the oracle."""
+    """One label that the oracle revealed."""
 
     row: int
     stage: int
-    """First stage that trains on it."""
+    """First stage that is trained with it."""
     source: str
-    """The rule that asked for it: "initial", "random", "k-center", ..."""
+    """The rule that picked it: "initial", "random", "k-center", ..."""
     score: float | None = None
     target: str | None = None
     """File of the label where it is not the dataset's own."""
     region: Region | None = None
-    """The part of the image that it covers; None for the whole image."""
+    """The labelled region of the image; None for the whole image."""
 
 
 class LabelPool:
-    """The pool of one run. Rows are dataset rows; `state` and `restore` speak of ids, for files.
+    """The pool of one run. Rows are dataset rows; `state` and `restore` use ids instead, for files.
 
     Args:
         rows: (P,) dataset rows of the pool.
         ids: the id of every row of the dataset (not only of the pool).
-        size: (H, W) that the learner sees, the grid of all regions; needed for regions only.
+        size: (H, W) of the learner's image, the grid of all regions; needed for regions only.
+
+    Raises:
+        ValueError: a row occurs twice.
+
+    Example:
+        >>> pool = LabelPool(np.arange(4), ["a", "b", "c", "d"])
+        >>> pool.commit(Query.of(np.array([2]), "random"), stage=0)
+        >>> pool.labelled.tolist(), pool.unlabelled.tolist(), pool.fraction
+        ([2], [0, 1, 3], 0.25)
     """
 
     def __init__(self, rows: Rows, ids: Sequence[str], size: tuple[int, int] | None = None) -> None:
@@ -50,11 +59,11 @@ class LabelPool:
         self.size = size
         self._labels: dict[int, list[Label]] = {}
         self._order: list[Label] = []
-        self._part: dict[int, int] = {}
+        self._pixels: dict[int, int] = {}
         """row -> revealed pixels, for rows that are not revealed as a whole."""
         self.pseudo: dict[int, str] = {}
-        """row -> file of a target that the learner made for itself. These rows stay unlabelled: they can be
-        picked, cost nothing, and the next `commit` forgets them."""
+        """row -> file of a pseudo-label. These rows stay unlabelled: they can be picked and cost nothing, and the
+        next `commit` drops them."""
         if len(np.unique(self.rows)) != len(self.rows):
             raise ValueError("pool: a row occurs twice")
 
@@ -73,13 +82,13 @@ class LabelPool:
 
     @property
     def partial(self) -> Rows:
-        """Rows of which some pixels are revealed and some are not, ascending. They train, and can be picked."""
-        return np.array(sorted(self._part), dtype=np.int64)
+        """Rows of which some pixels are revealed and some are not, ascending. They are trained on and can be picked."""
+        return np.array(sorted(self._pixels), dtype=np.int64)
 
     @property
     def labelled(self) -> Rows:
         """(L,) rows that are labelled as a whole, ascending."""
-        return np.array(sorted(self._labels.keys() - self._part.keys()), dtype=np.int64)
+        return np.array(sorted(self._labels.keys() - self._pixels.keys()), dtype=np.int64)
 
     @property
     def unlabelled(self) -> Rows:
@@ -99,19 +108,19 @@ class LabelPool:
 
     @property
     def labelled_equivalent(self) -> int:
-        """Labelled images, and regions as the number of images that have as many pixels, rounded down."""
-        return len(self.labelled) + (sum(self._part.values()) // self._area if self._part else 0)
+        """Number of labelled images; regions count as the number of images with as many pixels, rounded down."""
+        return len(self.labelled) + (sum(self._pixels.values()) // self._area if self._pixels else 0)
 
     @property
     def fraction(self) -> float:
-        """Revealed fraction of the pool's pixels, every image counting alike."""
-        part = sum(self._part.values()) / self._area if self._part else 0.0
-        return (len(self.labelled) + part) / len(self)
+        """Revealed fraction of the pool's pixels, with equal weight for every image."""
+        of_regions = sum(self._pixels.values()) / self._area if self._pixels else 0.0
+        return (len(self.labelled) + of_regions) / len(self)
 
     @property
     def overspent_pixels(self) -> int:
-        """Pixels revealed beyond `labelled_equivalent` images; the next stage asks for that many less."""
-        return sum(self._part.values()) % self._area if self._part else 0
+        """Pixels revealed beyond `labelled_equivalent` images; the next stage asks for that many fewer."""
+        return sum(self._pixels.values()) % self._area if self._pixels else 0
 
     @property
     def _area(self) -> int:
@@ -119,11 +128,11 @@ class LabelPool:
         return height * width
 
     def regions(self, row: int) -> tuple[Region, ...]:
-        """Revealed regions of a row in the order of their reveal, overlaps included.
+        """Revealed regions of a row in the order in which they were revealed, overlaps included.
 
-        One box of the whole image where it is labelled as a whole, by one label or by its regions together.
+        One box of the whole image where it is labelled as a whole, by one label or by all its regions.
         """
-        if row in self._labels and row not in self._part:
+        if row in self._labels and row not in self._pixels:
             return (Box(0, 0, *self._grid()),)
         return tuple(label.region for label in self._labels.get(row, []) if label.region is not None)
 
@@ -132,15 +141,15 @@ class LabelPool:
         return cover(self.regions(row), self._grid())
 
     def target(self, row: int) -> str | None:
-        """File of the newest label where the oracle gave one; None means the dataset's own."""
+        """File of a row's newest label; None for the dataset's own target."""
         return self._labels[row][-1].target
 
     def commit(self, query: Query, stage: int, targets: Mapping[int, str] | None = None) -> None:
-        """Record the answers to `query`, to be trained on from `stage` on.
+        """Record the labels that `query` asks for, to be trained on from `stage` on.
 
         Raises:
-            ValueError: a row is not of this pool or is labelled as a whole already, a whole image comes twice, a region
-                is not inside the image or reveals nothing new; nothing is recorded then.
+            ValueError: a row is not in this pool or is labelled as a whole already, a whole image occurs twice, a
+                region is not inside the image or reveals nothing new; nothing is recorded then.
         """
         outside = query.rows[~np.isin(query.rows, self.unlabelled)]
         if len(outside) or (query.regions is None and len(np.unique(query.rows)) != len(query)):
@@ -160,18 +169,18 @@ class LabelPool:
         self._order.append(label)
 
     def _recount(self, pixels: Mapping[int, int]) -> None:
-        """Note the revealed pixels of rows; −1 stands for the whole image."""
+        """Set the number of revealed pixels of rows; −1 stands for the whole image."""
         for row, number in pixels.items():
             if number < 0 or number == self._area:
-                self._part.pop(row, None)
+                self._pixels.pop(row, None)
             else:
-                self._part[row] = number
+                self._pixels[row] = number
 
     def _check(self, rows: Rows, regions: Sequence[Region | None]) -> dict[int, int]:
-        """row -> pixels that are revealed with these regions."""
+        """row -> revealed pixels once these regions are added."""
         whole = Box(0, 0, *self._grid())
         pixels: dict[int, int] = {}
-        for row in np.unique(rows).tolist():  # the mask of one image at a time
+        for row in np.unique(rows).tolist():  # one mask at a time, to save memory
             mask = self.revealed(row)
             for k in np.flatnonzero(rows == row).tolist():
                 region = regions[k] or whole
@@ -205,7 +214,7 @@ class LabelPool:
         """Replace all labels by those of `state`; relative files are looked for below `root`.
 
         Raises:
-            ValueError: an id is not in this pool: the data have changed since the state was saved.
+            ValueError: an id is not in this pool, because the data have changed since the state was saved.
         """
         row_of = {self.ids[row]: row for row in self.rows.tolist()}
         unknown = [entry["id"] for entry in state if entry["id"] not in row_of]
@@ -214,7 +223,7 @@ class LabelPool:
                 f"state: {len(unknown)} labelled images are not in the pool any more (first: {unknown[0]}): "
                 "the dataset or its protocol has changed since this run began; start a new run"
             )
-        self._labels, self._order, self._part = {}, [], {}
+        self._labels, self._order, self._pixels = {}, [], {}
         for e in state:
             if e["source"] != PSEUDO:
                 target = _at(root, e["target"])

@@ -1,4 +1,4 @@
-"""PoolData: what the loop asks of a datamodule beyond Lightning's own."""
+"""The contract of datamodules: what the loop needs beyond a LightningDataModule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from al_lightning.core.task import Task
 
 @runtime_checkable
 class PoolData(Protocol):
-    """Needed by strategies that read images, ask for regions, prepare or pseudo-label; see `data.PoolDataModule`."""
+    """Needed by strategies that read images, ask for regions, pseudo-label or have `prepare`; see `data.PoolDataModule`.
+    """
 
     task: Task
     size: Size

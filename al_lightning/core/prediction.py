@@ -1,4 +1,4 @@
-"""Batches, and what a learner says about them."""
+"""Batches, and the predictions of a learner for them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Batch(TypedDict, total=False):
     target: Tensor
     """(B, H, W) uint8 class indices with `IGNORE`, or (B, 1, H, W) float32 depth in cm."""
     native: list[Tensor]
-    """B targets at their own size, present where evaluation is at the original size."""
+    """B targets at their own size, where test metrics are computed at that size."""
     objects: list[Tensor]
-    """B maps (H, W) of object ids, 0 background, beside `native` where the task scores objects."""
+    """B maps (H, W) of object ids, 0 background, next to `native` where the task scores objects."""
     parts: list[str]
-    """B names of test parts, beside `objects` where the task has parts."""
+    """B names of test parts, next to `objects` where the task has parts."""
 
 
 @dataclass
 class SampleStatistics:
     """Running means over M samples of a map: stochastic passes or committee members. Memory does not grow with M.
 
-    Feed every sample's probabilities (B, C, H, W), C ≥ 2, or depth (B, 1, H, W) to `add`. The attributes are then means
-    over samples; depth has `mean` and `square` alone.
+    `add` takes one sample: probabilities (B, C, H, W), C ≥ 2, or depth (B, 1, H, W). The attributes are means over the
+    samples; only `mean` and `square` are filled for depth.
 
     Example:
         >>> statistics = SampleStatistics()
@@ -69,16 +69,16 @@ class SampleStatistics:
             if old is None:
                 setattr(self, name, value.clone())
             else:
-                old.lerp_(value, 1 / self.count)  # in place: maps of large images are slow to allocate
+                old.lerp_(value, 1 / self.count)  # in place, because maps of large images are slow to allocate
 
     def _add_depth(self, sample: Tensor) -> None:
-        # Divided rather than interpolated: the last bits of a deviation are those of every run so far.
+        # Division, not lerp_ as above: it rounds differently, and deviations must stay those of earlier runs.
         mean, square = (sample.new_zeros(()) if x is None else x for x in (self.mean, self.square))
         self.mean = mean + (sample - mean) / self.count
         self.square = square + (sample**2 - square) / self.count
 
     def deviation(self) -> Tensor | None:
-        """Standard deviation over the samples (biased: divided by M), of their shape; None for a single one."""
+        """Standard deviation over the samples (biased: divided by M), in their shape; None for a single sample."""
         if self.count < 2 or self.mean is None or self.square is None:
             return None
         return (self.square - self.mean**2).clamp_min(0).sqrt()
@@ -86,9 +86,9 @@ class SampleStatistics:
 
 @dataclass
 class Prediction:
-    """What a learner says about one batch of images; tensors stay on the device that made them.
+    """A learner's prediction for one batch of images, on the learner's device.
 
-    A learner fills what its `provides` names; the rest is None.
+    The learner fills the fields that its `provides` names; the others are None.
     """
 
     rows: Tensor
@@ -96,30 +96,30 @@ class Prediction:
     probabilities: Tensor | None = None
     """"probabilities": (B, C, H, W), C ≥ 2, mean over passes or members where there are several."""
     deterministic: Callable[[], Tensor] | None = None
-    """Gives (B, C, H, W) of one pass with dropout off, where `probabilities` is a mean over MC passes."""
+    """Computes (B, C, H, W) of one pass with dropout off, where `probabilities` is a mean over MC passes."""
     depth: Tensor | None = None
     """"depth": (B, 1, H, W) in cm, mean over passes or members."""
     deviation: Tensor | None = None
     """"deviation": (B, 1, H, W) in cm, standard deviation over passes or members."""
     latent: Tensor | None = None
-    """"latent": (B, D) one descriptor an image."""
+    """"latent": (B, D) one descriptor per image."""
     features: Tensor | None = None
     """"features": (B, D, h, w) deepest encoder map, after its normalisation and activation."""
     levels: Mapping[str, Tensor] | None = None
     """"levels": every encoder map (B, D_i, h_i, w_i) by name, "encoder.0" the finest; the last one is `features`."""
     before_classifier: Callable[[], Tensor] | None = None
-    """"before_classifier": gives (B, D, h', w'), what the last layer of a deterministic pass gets. With the
-    probabilities it makes the gradient of that layer's weights, (p_c − [c = ŷ]) times this map (BADGE)."""
+    """"before_classifier": computes (B, D, h', w'), the input of the last layer in a deterministic pass. The gradient
+    with respect to that layer's weights is (p_c − [c = ŷ]) times this map (BADGE)."""
     passes: SampleStatistics | None = None
     """"passes": statistics over M ≥ 2 MC-dropout passes or committee members."""
     members: Tensor | None = None
-    """"members": (B, M, D) one descriptor an image and committee member."""
+    """"members": (B, M, D) one descriptor per image and committee member."""
 
     def level(self, name: str) -> Tensor:
-        """The encoder map (B, D, h, w) of that name; "deepest" is the last.
+        """The encoder map (B, D, h, w) of this name; "deepest" is the last.
 
         Raises:
-            ValueError: the learner gives no map of that name; the message lists those it gives.
+            ValueError: the learner provides no map of this name; the message lists those it provides.
         """
         if name == "deepest" and self.features is not None:
             return self.features

@@ -1,4 +1,4 @@
-"""Queries: what to ask the annotator, and what the learner labels for itself."""
+"""Queries: the images or regions to annotate, and the images to pseudo-label."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from al_lightning.core.region import Region
 
 @dataclass(frozen=True)
 class Pseudo:
-    """Images that the learner shall label for itself for one stage; they cost nothing."""
+    """Images to pseudo-label with the learner's own prediction for one stage; they cost nothing."""
 
     rows: Rows
     """(n,) distinct unlabelled rows that are not picks of the same query."""
@@ -27,7 +27,7 @@ class Pseudo:
 
 @dataclass(frozen=True)
 class Query:
-    """What to ask the annotator: images, or regions of images, in the order of choice.
+    """The images, or regions of images, to annotate, in the order in which they were picked.
 
     Example:
         >>> query = Query.of(np.array([4, 7]), "bvsb", np.array([0.9, 0.8]))
@@ -40,9 +40,9 @@ class Query:
     source: tuple[str, ...]
     """B names of the rule that made each pick ("k-center", "bvsb", "top-up", ...)."""
     score: NDArray[np.float64]
-    """(B,) the value each was picked for, NaN where the rule has none."""
+    """(B,) the value for which each was picked, NaN where the rule has none."""
     pseudo: Pseudo | None = None
-    """Images to pseudo-label for the next stage, beside the picks."""
+    """Images to pseudo-label for the next stage, in addition to the picks."""
     regions: tuple[Region | None, ...] | None = None
     """B regions, None for a whole image. None where all are whole images."""
 
@@ -58,7 +58,7 @@ class Query:
         score: Floats | None = None,
         regions: Sequence[Region | None] | None = None,
     ) -> Query:
-        """All rows from one source; score None means NaN."""
+        """A query with one source for all rows; score None means NaN."""
         rows = np.asarray(rows, dtype=np.int64)
         values = np.full(len(rows), np.nan) if score is None else np.asarray(score, dtype=np.float64)
         return cls(rows, (source,) * len(rows), values, regions=None if regions is None else tuple(regions))

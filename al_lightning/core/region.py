@@ -1,7 +1,7 @@
-"""Regions: parts of an image that can be asked for, in pixels of the learner's image.
+"""Regions of an image that a query can ask for, in pixels of the learner's image.
 
-A kind of region is one subclass of `Region`, which enters `REGIONS` where it is defined. The pool, the cost and the cache ask a region
-for its window and its pixels alone, so that they do not know the kinds.
+A kind of region is a subclass of `Region`, which is added to `REGIONS` where it is defined. The pool, the cost and the
+cache use only the window and the pixels of a region, so that a new kind needs no change there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGIONS: dict[str, type[Region]] = {}
 
 
 class Region(ABC):
-    """A part of an image (H, W): the pixels `pixels` of a rectangle `window`. Hashable, and equal where the same."""
+    """Pixels of an image (H, W): a mask `pixels` over a rectangle `window`. Hashable; compared by value."""
 
     kind: ClassVar[str]
     """Key of the region in stages.jsonl and in state files."""
@@ -37,20 +37,24 @@ class Region(ABC):
     @property
     @abstractmethod
     def window(self) -> tuple[slice, slice]:
-        """Lines and columns of the smallest rectangle that holds the region."""
+        """Lines and columns of the smallest rectangle that contains the region."""
 
     @property
     @abstractmethod
     def pixels(self) -> NDArray[np.bool_]:
-        """(h, w) mask over the window, or a scalar True where the region is the whole of it."""
+        """(h, w) mask over the window, or a scalar True where the region fills it."""
 
     @abstractmethod
     def check(self, image: Size) -> None:
-        """Raises ValueError where the region is empty or not inside the image (H, W)."""
+        """Check that the region fits an image (H, W).
+
+        Raises:
+            ValueError: the region is empty or not inside the image.
+        """
 
     @abstractmethod
     def to_json(self) -> list[int]:
-        """What the kind's `from_json` takes."""
+        """The argument of the kind's `from_json`."""
 
     @classmethod
     @abstractmethod
@@ -106,7 +110,12 @@ ALL = np.array(True)
 """`Region.pixels` of a region that fills its window."""
 
 def region_of(entry: Mapping[str, Any]) -> Region | None:
-    """The region that an entry of a state file or of a row's "selected" holds; None where it is a whole image."""
+    """The region in an entry of a state file or of "selected" in a stage row; None for a whole image.
+
+    Example:
+        >>> region_of({"id": "a", "box": [0, 0, 1, 2]})
+        Box(top=0, left=0, height=1, width=2)
+    """
     for kind, cls in REGIONS.items():
         if entry.get(kind):
             return cls.from_json(entry[kind])
@@ -114,19 +123,34 @@ def region_of(entry: Mapping[str, Any]) -> Region | None:
 
 
 def boxes(array: NDArray[np.integer[Any]]) -> tuple[Box, ...]:
-    """(n, 4) top, left, height, width -> n boxes."""
+    """(n, 4) top, left, height, width -> n boxes.
+
+    Example:
+        >>> boxes(np.array([[0, 0, 1, 2]]))
+        (Box(top=0, left=0, height=1, width=2),)
+    """
     return tuple(Box(*values) for values in np.asarray(array).reshape(-1, 4).tolist())
 
 
 def array_of(regions: Iterable[Region]) -> NDArray[np.int64]:
-    """(n, 4) top, left, height, width of each region's window."""
+    """(n, 4) top, left, height, width of each region's window.
+
+    Example:
+        >>> array_of([Box(0, 0, 1, 2), Box(3, 4, 5, 6)]).tolist()
+        [[0, 0, 1, 2], [3, 4, 5, 6]]
+    """
     windows = [region.window for region in regions]
     found = [(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in windows]
     return np.array(found, dtype=np.int64).reshape(-1, 4)
 
 
 def cover(regions: Iterable[Region], image: Size) -> NDArray[np.bool_]:
-    """Mask (H, W), True on the pixels that at least one of the regions covers."""
+    """Mask (H, W), True on the pixels that at least one of the regions covers.
+
+    Example:
+        >>> cover([Box(0, 0, 2, 1), Box(0, 0, 1, 2)], (2, 2)).astype(int).tolist()
+        [[1, 1], [1, 0]]
+    """
     mask = np.zeros(image, dtype=bool)
     for region in regions:
         mask[region.window] |= region.pixels
@@ -148,7 +172,12 @@ def area(regions: Sequence[Region], image: Size) -> int:
 def union_area(boxes: NDArray[np.integer[Any]], image: Size) -> int:
     """Pixels of an image (H, W) that at least one of the boxes (n, 4) covers, without a mask; exact where they overlap.
 
-    Sides are the only places where the cover changes: boxes are added into the grid of cells between all sides.
+    Coverage changes only at sides of boxes, so it is counted in the cells of the grid that all sides form: +1 at two
+    corners of each box and −1 at the others, summed along both axes.
+
+    Example:
+        >>> union_area(np.array([[0, 0, 2, 2], [1, 1, 2, 2]]), (4, 4))
+        7
     """
     edges = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
     y0, y1 = (edges[:, 0].clip(0, image[0]), (edges[:, 0] + edges[:, 2]).clip(0, image[0]))
@@ -166,7 +195,12 @@ def union_area(boxes: NDArray[np.integer[Any]], image: Size) -> int:
 
 
 def new_pixels(box: NDArray[np.integer[Any]], revealed: NDArray[np.integer[Any]], image: Size) -> int:
-    """Pixels of one box (4,), clipped to the image (H, W), that none of the revealed boxes (n, 4) covers."""
+    """Pixels of one box (4,), clipped to the image (H, W), that none of the revealed boxes (n, 4) covers.
+
+    Example:
+        >>> new_pixels(np.array([1, 1, 2, 2]), np.array([[0, 0, 2, 2]]), (4, 4))
+        3
+    """
     one = np.asarray(box, dtype=np.int64).reshape(1, 4)
     others = np.asarray(revealed, dtype=np.int64).reshape(-1, 4)
     start = np.maximum(one[:, :2], others[:, :2])

@@ -1,4 +1,4 @@
-"""The folder of a run: durable files, written so that a kill at any instant leaves a readable state."""
+"""The folder of a run: files are written so that a run that is killed at any moment leaves a readable state."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypedDict
 
 
 class StageRow(TypedDict):
-    """One line of stages.jsonl."""
+    """One line of stages.jsonl: the results of a stage."""
 
     stage: int
     labelled: int
-    """Labelled images; regions count as the number of images that have as many pixels, rounded down."""
+    """Labelled images; regions count as the number of images with as many pixels, rounded down."""
     fraction: float
-    """Revealed fraction of the pool's pixels, every image counting alike."""
+    """Revealed fraction of the pool's pixels, with equal weight for every image."""
     cost: dict[str, float | None]
-    """"images" with a label, "pixels" at their own size, "clicks" (None for depth): of all that is revealed."""
+    """"images" with a label, "pixels" at the images' own size, "clicks" (None for depth): of all labels so far."""
     val: dict[str, float]
     test: dict[str, float]
     seconds: dict[str, float]
@@ -29,7 +29,7 @@ _REQUIRED = ("stage", "labelled", "test")
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write to a temporary name, fsync, rename: the file is the old one or the new one, never half of it."""
+    """Write to a temporary name, fsync, rename: a reader finds the old file or the new one, never an incomplete one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
@@ -41,9 +41,9 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
-    """The rows of one stages.jsonl by ascending stage.
+    """The stage rows of a stages.jsonl by ascending stage; none where there is no file.
 
-    The last line may be torn (the process was killed while it wrote); it is then left out. No file is no rows.
+    An incomplete last line (the process was killed while it wrote) is left out.
 
     Raises:
         ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
@@ -59,28 +59,33 @@ def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
             if number == lines[-1][0]:
                 break
             raise ValueError(
-                f"{path}, line {number}: not JSON ({error}); only the last line may be torn. "
+                f"{path}, line {number}: not JSON ({error}); only the last line may be incomplete. "
                 "Delete that line, or resume from a copy of the run"
             ) from error
         missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
         if missing:
-            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in the row")
+            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in this stage row")
         if row["stage"] in rows:
-            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the rows")
+            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the lines")
         rows[row["stage"]] = row
     return tuple(rows[stage] for stage in sorted(rows))
 
 
 def fit_step(member: int) -> str:
-    """Name of the step of a stage that trains one learner: "fit", or "fit-1", "fit-2", ... of a committee's others."""
+    """Name of the step of a stage that trains one learner: "fit", and "fit-1", "fit-2", ... for a committee.
+
+    Example:
+        >>> fit_step(0), fit_step(2)
+        ('fit', 'fit-2')
+    """
     return "fit" if member == 0 else f"fit-{member}"
 
 
 class RunFolder:
     """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, stages.jsonl, state/, checkpoints/.
 
-    state/stage-<k>.json grows with each finished step of stage k: {"fit": ..., "test": ..., "row": ...,
-    "pool": labels after the stage}; a stage is over when it holds "pool".
+    state/stage-<k>.json holds the finished steps of stage k: {"fit": ..., "test": ..., "row": ..., "pool": labels
+    after the stage}; a stage is finished when "pool" is in it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,29 +96,29 @@ class RunFolder:
         self.report = path / "report.html"
 
     def checkpoints(self, stage: int) -> Path:
-        """Folder of the checkpoints of one stage."""
+        """Folder of the checkpoints of a stage."""
         return self.path / "checkpoints" / f"stage-{stage:03d}"
 
     def _state(self, stage: int) -> Path:
         return self.path / "state" / f"stage-{stage:03d}.json"
 
     def progress(self, stage: int) -> dict[str, Any]:
-        """Finished steps of a stage; empty when none is."""
+        """Finished steps of a stage; empty before the first."""
         path = self._state(stage)
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
-        """Record finished steps durably; returns all that are finished."""
+        """Save finished steps to disk; returns all finished steps of the stage."""
         progress = self.progress(stage) | steps
         write_atomic(self._state(stage), json.dumps(progress, indent=1))
         return progress
 
     def rows(self) -> tuple[dict[str, Any], ...]:
-        """The rows of stages.jsonl."""
+        """The stage rows of stages.jsonl."""
         return read_rows(self.stages)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
-        """Append a row unless it is there; what a kill left of a half-written line is cut off first."""
+        """Append a stage row unless its stage is there; an incomplete last line is removed first."""
         if any(known["stage"] == row["stage"] for known in self.rows()):
             return
         content = self.stages.read_bytes() if self.stages.exists() else b""

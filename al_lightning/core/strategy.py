@@ -1,4 +1,4 @@
-"""Strategies: what they see of a pool, and what they must do. A strategy is a frozen dataclass of its options."""
+"""The contracts of strategies, and the arguments that they get. A strategy is a frozen dataclass of its options."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class Candidates:
-    """All that a strategy may see: the pool, what is labelled in it, and what `measure` said of it.
+    """The input of `select`: the images of the pool, which of them are labelled, and the values that `measure` gave.
 
-    Build it with `Candidates.of`, which sorts by row, so that no choice depends on the order of arrival.
+    Build it with `Candidates.of`, which sorts by row, so that no selection depends on the order of the batches.
+
+    Example:
+        >>> candidates = Candidates.of([7, 3], ["b", "a"], [False, True], {"score": np.array([0.5, 0.9])})
+        >>> candidates.rows.tolist(), candidates.value("score").tolist(), candidates.unlabelled.tolist()
+        ([3, 7], [0.9, 0.5], [1])
     """
 
     rows: Rows
@@ -35,17 +40,17 @@ class Candidates:
     ids: tuple[str, ...]
     """P ids."""
     labelled: NDArray[np.bool_]
-    """(P,) True where the image is labelled, and so can be a centre but not a pick."""
+    """(P,) True where the image is labelled: it can be a centre but not a pick."""
     values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """name -> (P, ...) as gathered from `Strategy.measure`."""
+    """name -> (P, ...), the results of `Strategy.measure` for all images."""
     images: ImageSource | None = None
-    """Pixels by row, for strategies that need "images"."""
+    """Images by row, for strategies that need "images"."""
     stage: int = 0
-    """Number of selections that came before this one."""
+    """Number of selections before this one."""
     trainer: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments for a strategy's own `Trainer`: accelerator, default_root_dir and the like."""
+    """Arguments for a strategy's own `Trainer`: accelerator, default_root_dir and others."""
     derived: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Memo of `derive`, shared by copies that differ only in `labelled` and, in a loop, by all stages."""
+    """Cache of `derive`: one for copies that differ only in `labelled` and, in a loop, for all stages."""
 
     @classmethod
     def of(
@@ -59,10 +64,10 @@ class Candidates:
         trainer: Mapping[str, Any] | None = None,
         derived: dict[str, NDArray[Any]] | None = None,
     ) -> Candidates:
-        """Sort by row and check.
+        """Candidates sorted by row, once checked.
 
         Raises:
-            ValueError: lengths differ, a row comes twice, or a value is not finite (the ids are named).
+            ValueError: lengths differ, a row occurs twice, or a value is not finite (the first id is named).
         """
         unsorted = np.asarray(rows, dtype=np.int64)
         order = np.argsort(unsorted, kind="stable")
@@ -101,24 +106,24 @@ class Candidates:
 
     @property
     def unlabelled(self) -> NDArray[np.int64]:
-        """(U,) positions (not rows) of what may be picked, ascending."""
+        """(U,) positions (not rows) of the images that can be picked, ascending."""
         return np.flatnonzero(~self.labelled)
 
     def derive(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """A value (P, ...) that depends on the pool's images alone, computed once for all copies of this pool."""
+        """A value (P, ...) that depends only on the pool's images, computed once for all copies of this pool."""
         if name not in self.derived:
             self.derived[name] = compute()
         return self.derived[name]
 
     def also_labelled(self, rows: Rows) -> Candidates:
-        """The same pool with these rows labelled too; nothing is copied but the mask."""
+        """The same pool with these rows labelled too; only the mask is copied."""
         return replace(self, labelled=self.labelled | np.isin(self.rows, rows))
 
     def value(self, name: str) -> NDArray[Any]:
-        """(P, ...) the named value.
+        """The value (P, ...) of this name.
 
         Raises:
-            ValueError: the value is not there.
+            ValueError: there is no such value.
         """
         if name not in self.values:
             raise ValueError(f"candidates have no value {name!r}; they have {sorted(self.values) or 'none'}")
@@ -127,8 +132,8 @@ class Candidates:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What `prepare` of a strategy gets before the pool is scored: to train something of its own on what is revealed,
-    and to look at the pool first."""
+    """The argument of a strategy's `prepare`, which is called before the pool is scored: what it needs to train a model
+    on the revealed labels, or to scan the pool first."""
 
     rows: Rows
     """(P,) ascending rows of the pool."""
@@ -144,45 +149,44 @@ class StageContext:
     predict: Callable[[Batch], Prediction]
     """The learner on one batch {"rows", "image"}, moved to the device of the images."""
     scan: Callable[[Callable[[Prediction], dict[str, Tensor]]], dict[str, NDArray[Any]]]
-    """A pass over the pool like that of `Strategy.measure`: reduction of a batch -> {name: (P, ...)}."""
+    """One pass over the pool, as for `Strategy.measure`: a reduction of each batch -> {name: (P, ...)}."""
     rng: np.random.Generator
     trainer: Mapping[str, Any]
-    """Arguments for a Trainer of the strategy's own."""
+    """Arguments for the strategy's own Trainer."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many images are labelled when."""
+    """The number of stages, and of images that are labelled at each."""
 
     initial: int
     """Images labelled before the first training."""
     per_stage: int
-    """Images to select after each stage but the last, or regions of as many images' pixels."""
+    """Images to select after each stage but the last, or the number of images whose pixels regions add up to."""
     stages: int
-    """Rows of the curve, the initial one included."""
+    """Number of stages, the initial one included: the points of the learning curve."""
 
 
 class Scores(Protocol):
-    """What strategies of images and of regions share.
+    """What strategies of images and of regions have in common.
 
-    `measure` runs on the device for each batch of the pool and reduces it to a few numbers an image. A strategy that
-    trains something of its own, or must see the whole pool before it measures, also has
-    `prepare(context: StageContext)`, called before each scoring of the pool: what it returns measures and selects in
-    its place, for one stage. One that does not follow the budget as configured has
-    `plan(plan: Plan, pool: int) -> Plan`, which changes it for a pool of that many images.
+    `measure` runs on the device for each batch of the pool and reduces it to a few numbers per image. A strategy that
+    trains a model of its own, or needs the whole pool before it measures, also has `prepare(context: StageContext)`,
+    called before each scoring of the pool; it returns the strategy that measures and selects in this stage. A strategy
+    that changes the configured budget has `plan(plan: Plan, pool: int) -> Plan`, where pool is the number of images.
     """
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the learner must provide (names of `Prediction`'s fields), or "images"."""
+        """Fields of `Prediction` that the learner must provide, and "images" where the strategy reads images."""
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        """Prediction of B images -> {name: (B,) or (B, D) tensor}; no map of pixels may be returned."""
+        """Prediction of B images -> {name: (B,) or (B, D) tensor}; maps of pixels would not fit in memory."""
 
 
 @runtime_checkable
 class Strategy(Scores, Protocol):
-    """An acquisition function of whole images. `select` runs once a stage, on the host, outside every Trainer."""
+    """An acquisition function of whole images. `select` runs once per stage, on the host, outside any Trainer."""
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         """Exactly `per_stage` distinct unlabelled rows; 0 < per_stage < number of unlabelled images."""
@@ -193,14 +197,14 @@ class RegionStrategy(Scores, Protocol):
     """An acquisition function of regions."""
 
     regions: ClassVar[Literal[True]]
-    """Tells it from a strategy of whole images."""
+    """Distinguishes it from a strategy of whole images."""
 
     def prepare(self, context: StageContext) -> RegionStrategy:
-        """What measures and selects at this stage."""
+        """The strategy that measures and selects in this stage."""
 
     def select(self, candidates: Candidates, area: int, rng: np.random.Generator) -> Query:
-        """Regions of unlabelled rows, disjoint from what is revealed or not, whose new pixels are worth `area` pixels
-        of the learner's image (H, W), or the last region more. Whole images are regions too (None)."""
+        """Regions of unlabelled rows whose new pixels add up to `area` pixels of the learner's image (H, W) or exceed
+        it by less than the last region. They may overlap revealed regions; None stands for a whole image."""
 
 
 def asks_for_regions(strategy: Strategy | RegionStrategy) -> TypeGuard[RegionStrategy]:
@@ -212,12 +216,12 @@ S = TypeVar("S", bound="Strategy | RegionStrategy")
 
 
 def prepared(strategy: S, context: StageContext) -> S:
-    """What measures and selects at this stage: what `prepare` returns where the strategy has one."""
+    """The strategy that measures and selects in this stage: the result of `prepare`, or itself where it has none."""
     prepare: Callable[[StageContext], S] | None = getattr(strategy, "prepare", None)
     return strategy if prepare is None else prepare(context)
 
 
 def planned(strategy: Strategy | RegionStrategy, plan: Plan, pool: int) -> Plan:
-    """The budget for a pool of that many images, as the strategy's `plan` changes it where it has one."""
+    """The plan for a pool of this many images: the result of the strategy's `plan`, or unchanged where it has none."""
     change: Callable[[Plan, int], Plan] | None = getattr(strategy, "plan", None)
     return plan if change is None else change(plan, pool)

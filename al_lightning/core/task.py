@@ -1,4 +1,4 @@
-"""Task: what a target holds."""
+"""The task of a dataset: what its targets hold."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 IGNORE = 255
-"""Target value of pixels that no loss and no metric counts."""
+"""Target value of pixels that losses and metrics leave out."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a target holds.
+    """What the targets of a dataset hold.
 
     Example:
         >>> Task("segmentation", ("background", "polyp")).channels
@@ -24,11 +24,11 @@ class Task:
     classes: tuple[str, ...] = ("background", "polyp")
     """Names of the classes, index = target value; unused by depth."""
     maximum: float = 20.0
-    """Depth in cm that a learner's output of 1 stands for; unused by segmentation."""
+    """Depth in cm for which a learner's output is 1; unused by segmentation."""
     objects: bool = False
-    """Whether tests also score single objects (glands), beside pixels."""
+    """Whether test metrics also score single objects (glands)."""
     parts: tuple[str, ...] = ()
-    """Parts of the test set whose objects are also scored apart ("A" and "B" of GlaS)."""
+    """Test parts whose objects are also scored separately ("A" and "B" of GlaS)."""
 
     @property
     def channels(self) -> int:

@@ -21,6 +21,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
 from al_lightning.oracles import ORACLES
@@ -56,6 +57,9 @@ class Setup:
             options["max_epochs"] = self.config.learner.initial_epochs
         if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
             options["enable_checkpointing"] = False
+        options["enable_progress_bar"] = wanted(options)
+        if options["enable_progress_bar"]:
+            callbacks = (*callbacks, Progress())
         try:
             return pl.Trainer(
                 **options, logger=loggers or False, callbacks=list(callbacks), default_root_dir=folder.path

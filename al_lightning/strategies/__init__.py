@@ -1,4 +1,4 @@
-"""Acquisition functions by name: one file a strategy, one line a name. Regions have a room of their own."""
+"""Acquisition functions, each in a file of its own, and the table of their names. Those of regions are in `regions`."""
 
 from functools import partial
 from typing import Any
@@ -39,7 +39,7 @@ STRATEGIES: Table[Any] = Table(
         "mc-variance": partial(UncertaintySampling, "mc-variance"),
         "mc-deviation": partial(UncertaintySampling, "deviation"),
         "information-density": information_density,
-        # Sener & Savarese measure the distance of last-layer activations; in dense prediction that is the latent
+        # Sener & Savarese use the activations of the last layer, to which the latent corresponds in dense prediction
         "coreset": TACoreset,
         "ta-coreset": TACoreset,
         "robust-coreset": RobustCoreset,

@@ -1,8 +1,8 @@
-"""Attention, Suggestion and Annotation (Li & Yin 2020): uncertain images that make L and U alike.
+"""Attention, Suggestion and Annotation (Li & Yin 2020): uncertain images that bring the distributions of L and U closer.
 
-Reconstructed: only the paper's abstract, the start of its introduction and its footnotes could be read. That a
-committee votes, that descriptors are averages over its members and that a distribution discrepancy decides is
-theirs; the Bhattacharyya uncertainty, the MMD, its kernel and the sizes are our reading.
+A reconstruction: only the paper's abstract, the start of its introduction and its footnotes were available. From the
+paper are the committee, the descriptors averaged over its members, and the selection by a distribution discrepancy;
+the Bhattacharyya uncertainty, the MMD, its kernel and the sizes are ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from al_lightning.strategies.base import highest
 from al_lightning.uncertainty import bhattacharyya_disagreement, image_score
 
 SUBSAMPLE = 1000
-"""Images whose pairwise distances give the bandwidth."""
+"""Images whose pairwise distances the bandwidth is computed from."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,13 @@ class ASA:
 
     MMD² = mean k(l, l′) + mean k(u, u′) − 2 mean k(l, u), biased, k(x, y) = exp(−‖x − y‖²/(2σ²)) on the members'
     mean descriptor, σ the median distance of 1,000 images of the pool (drawn with a fixed seed). The score of a
-    pick is its MMD² less the terms that are the same for every candidate of its step.
+    pick is its MMD² without the terms that are equal for all candidates of its step.
 
-    pool_factor: candidates for each image to pick, 2 by analogy with Suggestive Annotation.
-    mode: "greedy" counts each pick as labelled for the next, "independent" judges all against the first L and U.
+    Args:
+        pool_factor (float): number of candidates per image to pick, at least 1; 2 as in Suggestive Annotation.
+            Default 2.
+        mode (str): "greedy" counts each pick as labelled for the next, "independent" compares all candidates with
+            the L and U of the stage. Default "greedy".
     """
 
     pool_factor: float = 2.0
@@ -45,7 +48,7 @@ class ASA:
 
     def __post_init__(self) -> None:
         if not 1 <= self.pool_factor < np.inf:
-            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1, or candidates < per_stage")
+            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1 candidate per image to pick")
         if self.mode not in ("greedy", "independent"):
             raise ValueError(f"mode={self.mode!r}: expected 'greedy' or 'independent'")
 
@@ -68,7 +71,12 @@ class ASA:
 
 
 def median_distance(features: Floats, seed: int = 0) -> float:
-    """Median of ‖x − y‖ over pairs of at most 1,000 of (N, D) features; 1 where that is 0 or there is no pair."""
+    """Median of ‖x − y‖ over pairs of at most 1,000 of (N, D) features; 1 where that is 0 or there is no pair.
+
+    Example:
+        >>> median_distance(np.array([[0.0], [1.0], [3.0]]))
+        2.0
+    """
     if len(features) > SUBSAMPLE:
         drawn = np.random.default_rng(seed).choice(len(features), SUBSAMPLE, replace=False)
         features = features[np.sort(drawn)]
@@ -78,7 +86,12 @@ def median_distance(features: Floats, seed: int = 0) -> float:
 
 
 def kernel(x: Floats, y: Floats, bandwidth: float) -> NDArray[np.float64]:
-    """exp(−‖x − y‖²/(2σ²)): x (n, D), y (m, D) float64 -> (n, m)."""
+    """exp(−‖x − y‖²/(2σ²)): x (n, D), y (m, D) float64 -> (n, m); σ is the bandwidth.
+
+    Example:
+        >>> kernel(np.zeros((1, 1)), np.array([[0.0], [2.0]]), bandwidth=np.sqrt(2)).round(3).tolist()
+        [[1.0, 0.368]]
+    """
     squared = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * (x @ y.T)
     result: NDArray[np.float64] = np.exp(-np.maximum(squared, 0) / (2 * bandwidth**2))
     return result
@@ -101,7 +114,13 @@ def least_discrepancy(
     k(i, p) from b_i to a_i.
 
     Returns:
-        positions (number,) in the order of choice, and those values (number,).
+        positions (number,) in the order of selection, and those values (number,).
+
+    Example:
+        >>> labelled = np.array([True, False, False])
+        >>> features, pool = np.array([[0.0], [0.1], [5.0]]), np.array([1, 2])
+        >>> least_discrepancy(features, pool, labelled, 1, bandwidth=1.0, greedy=True)[0].tolist()
+        [2]
     """
     assert number < (~labelled).sum(), "one unlabelled image must be left to compare with"
     offset = features.mean(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What every strategy shares: the rules around `select`, and ranking."""
+"""`choose`, which checks the contract of `select`, and the ranking and drawing that strategies have in common."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ def choose(
     rng: np.random.Generator,
     area: int | None = None,
 ) -> Query:
-    """Ask for exactly `per_stage` distinct unlabelled rows, or for regions worth `area`, or take all that is left.
+    """Let the strategy select, and check the result; where no more than `per_stage` images are left, take them all.
 
     Args:
-        area: pixels of the learner's image that a strategy of regions shall ask for; needed by these alone.
+        strategy: of images or of regions.
+        candidates: the pool.
+        per_stage: number of images to pick.
+        rng: for the strategy's draws.
+        area: pixels of the learner's image to ask for; needed by strategies of regions only.
 
     Raises:
-        ValueError: per_stage is not positive, nothing is unlabelled, or the strategy breaks its contract; the message
-            names the strategy and how.
+        ValueError: per_stage is not positive, no image is unlabelled, or the strategy breaks its contract; the message
+            names the strategy and its faults.
     """
     left = candidates.rows[candidates.unlabelled]
     if per_stage <= 0:
@@ -35,7 +39,7 @@ def choose(
     name = type(strategy).__name__
     if asks_for_regions(strategy):
         if area is None:
-            raise ValueError(f"strategy {name} asks for regions; say for how many pixels (area)")
+            raise ValueError(f"strategy {name} asks for regions; give the number of pixels (area)")
         query = strategy.select(candidates, area, rng)
         faults = ["returned no region"] if not len(query) else []
         if query.regions is None and len(np.unique(query.rows)) != len(query):
@@ -57,14 +61,27 @@ def choose(
 
 
 def highest(candidates: Candidates, score: Floats, number: int, source: str) -> Query:
-    """The `number` unlabelled rows of highest score (P,), ties to the lower row."""
+    """The `number` unlabelled rows of highest score (P,); of equal scores the lower row first.
+
+    Example:
+        >>> candidates = Candidates.of([3, 5, 8], ["a", "b", "c"], [False, True, False])
+        >>> highest(candidates, np.array([0.2, 0.9, 0.4]), 1, "entropy").rows.tolist()
+        [8]
+    """
     position = candidates.unlabelled
     order = position[np.argsort(-np.asarray(score, dtype=np.float64)[position], kind="stable")][:number]
     return Query.of(candidates.rows[order], source, np.asarray(score)[order])
 
 
 def top_up(candidates: Candidates, query: Query, score: Floats, number: int) -> Query:
-    """Fill a query of fewer than `number` rows with the highest-scored rows (P,) that it does not hold."""
+    """Fill a query of fewer than `number` rows with the rows of highest score (P,) that are not in it.
+
+    Example:
+        >>> candidates = Candidates.of([3, 5, 8], ["a", "b", "c"], [False, False, False])
+        >>> query = top_up(candidates, Query.of(np.array([3]), "cluster"), np.array([0.2, 0.9, 0.4]), 2)
+        >>> query.rows.tolist(), query.source
+        ([3, 5], ('cluster', 'top-up'))
+    """
     missing = number - len(query)
     if missing <= 0:
         return query.subset(slice(number))
@@ -72,5 +89,10 @@ def top_up(candidates: Candidates, query: Query, score: Floats, number: int) -> 
 
 
 def draw(rows: Rows, number: int, rng: np.random.Generator) -> Rows:
-    """`number` of `rows` without replacement, or all where there are fewer."""
+    """`number` of `rows` without replacement, or all where there are fewer.
+
+    Example:
+        >>> sorted(draw(np.array([4, 7]), 3, np.random.default_rng(0)).tolist())
+        [4, 7]
+    """
     return rng.choice(rows, size=min(number, len(rows)), replace=False).astype(np.int64)

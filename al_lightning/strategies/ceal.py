@@ -30,10 +30,14 @@ class CEAL:
     t is the number of selections before this one, and δ_t = max(0, delta − decay·t); at δ_t = 0 nothing is
     pseudo-labelled.
 
-    uncertainty: "entropy", "least-confidence" or "margin", the measure that ranks images for the annotator.
-    delta, decay: of δ_t.
-    threshold: "nats": δ_t is an entropy; "quantile": it is the share of pixels of the unlabelled pool that are
-        at or below the entropy used, read from a histogram of 128 bins an image (1e-8 nats and up, to 17 %).
+    Args:
+        uncertainty (str): the measure that ranks images for the annotator: "entropy", "least-confidence" or "margin".
+            Default "entropy".
+        delta (float): δ_0, in nats or, with threshold "quantile", a fraction of pixels; at least 0. Default 0.005.
+        decay (float): decrease of δ_t per stage, at least 0. Default 0.00033.
+        threshold (str): "nats" takes δ_t as an entropy; "quantile" takes it as the fraction of pixels of the unlabelled
+            pool whose entropy is at most the threshold, which is then read from a histogram of 128 bins per image
+            (from 1e-8 nats on, each bin 17 % wide). Default "nats".
     """
 
     uncertainty: str = "entropy"
@@ -77,19 +81,34 @@ class CEAL:
 
 
 def histogram(pixels: Tensor) -> Tensor:
-    """Entropies (B, n) in nats -> (B, 128) int32 counts; bin i holds UPPER[i−1] < H ≤ UPPER[i]."""
+    """Entropies (B, n) in nats -> (B, 128) int32 counts; bin i counts UPPER[i−1] < H ≤ UPPER[i].
+
+    Example:
+        >>> counts = histogram(torch.tensor([[0.0, 0.0, 6.0]]))
+        >>> counts[0, 0].item(), counts[0, 1:].sum().item()
+        (2, 1)
+    """
     edges = torch.from_numpy(UPPER).to(pixels)
     index = torch.bucketize(pixels, edges).clamp_max(len(UPPER) - 1)
     counts = torch.zeros(len(pixels), len(UPPER), dtype=torch.int32, device=pixels.device)
     return counts.scatter_add_(1, index, torch.ones_like(index, dtype=torch.int32))
 
 
-def quantile(counts: Floats, share: float) -> float:
-    """Entropy at or below which `share` of the pixels counted in (128,) bins lie, geometric inside a bin."""
-    wanted = share * counts.sum()
+def quantile(counts: Floats, fraction: float) -> float:
+    """Entropy in nats at or below which this fraction of the pixels counted in (128,) bins lies.
+
+    Inside a bin the entropy is interpolated geometrically.
+
+    Example:
+        >>> counts = np.zeros(128)
+        >>> counts[100] = 8  # eight pixels in one bin
+        >>> quantile(counts, 1.0) == UPPER[100]
+        True
+    """
+    wanted = fraction * counts.sum()
     reached = np.cumsum(counts)
     i = min(int(np.searchsorted(reached, wanted)), len(counts) - 1)
     if i == 0:
         return float(UPPER[0])
-    part = (wanted - reached[i - 1]) / counts[i] if counts[i] else 1.0
-    return float(UPPER[i - 1] * (UPPER[i] / UPPER[i - 1]) ** min(part, 1.0))
+    inside = (wanted - reached[i - 1]) / counts[i] if counts[i] else 1.0
+    return float(UPPER[i - 1] * (UPPER[i] / UPPER[i - 1]) ** min(inside, 1.0))

@@ -1,4 +1,4 @@
-"""CEAL for melanoma segmentation (Gorriz et al. 2017): four groups of images along one uncertainty axis."""
+"""CEAL for melanoma segmentation (Gorriz et al. 2017): four groups of images by one measure of uncertainty."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from al_lightning.uncertainty import mc_variance
 BINS = 80
 """Bins of the histogram of u."""
 TAIL = 5
-"""Last bins, from which "most uncertain" comes."""
+"""Number of last bins, in which the most uncertain images are."""
 BEYOND_MODE, BEFORE = 6, 47
 """The random group lies between edge(mode + 6) and edge(47)."""
 
@@ -31,19 +31,23 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CEALMelanoma:
-    """Images not detected, most uncertain and at random for the annotator, certain ones pseudo-labelled.
+    """Images without a detection, the most uncertain and random ones for the annotator; certain ones are pseudo-labelled.
 
     u(x) = Σ_pixels v·w: v the variance of the foreground over MC passes, w the distance to the contour inside the
-    deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. Groups are
-    disjoint, chosen in the order below, and a short one is filled with the next most uncertain images.
+    deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. The groups are
+    disjoint, picked in the order of the options, and a short one is filled with the next most uncertain images.
 
-    not_detected, most_uncertain, random: proportions of the picks (10 : 10 : 15 of 35 in the paper).
-    mode: "histogram", the paper's rules on 80 bins of u: lowest u; among the last five bins the rarest until there
-        are enough, then at random; at random between six bins above the mode and edge 47; pseudo from the mode
-        bin. "quantile": lowest, highest, at random from the rest; pseudo the lowest with a non-empty mask.
-    pseudo_from: first stage with pseudo-labels.
-    pseudo_first, pseudo_step: their number there, and the increase a stage: 20 + 20·(t − 5).
-    pseudo_kind: "soft" or "hard" masks.
+    Args:
+        not_detected, most_uncertain, random (int): proportions of the three groups of picks, at least 0; 35 picks
+            in the paper. Default 10, 10, 15.
+        mode (str): "histogram" follows the paper on 80 bins of u. Not detected: lowest u. Most uncertain: of the last
+            five bins the rarest until there are enough images, then at random. Random: from six bins above the mode
+            up to edge 47. Pseudo-labels: the mode bin. "quantile" takes the lowest u, the highest, at random from
+            the rest, and pseudo-labels the lowest with a non-empty mask. Default "histogram".
+        pseudo_from (int): first stage t with pseudo-labels, at least 0. Default 5.
+        pseudo_first (int): number of pseudo-labels at that stage, at least 0. Default 20.
+        pseudo_step (int): increase of their number per stage, at least 0: 20 + 20·(t − 5) in the paper. Default 20.
+        pseudo_kind (str): "soft" or "hard" masks. Default "soft".
     """
 
     not_detected: int = 10
@@ -72,7 +76,7 @@ class CEALMelanoma:
         assert prediction.passes is not None
         variance = mc_variance(prediction.passes)
         if prediction.probabilities.shape[1] == 2:
-            variance = variance / 2  # both classes vary alike: the variance of the foreground
+            variance = variance / 2  # both classes have the variance of the foreground
         sure = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
         mask = sure[:, 0] <= 0.5  # class 0 is the background
         score = (variance.double() * contour_distance(mask)).sum((1, 2))
@@ -94,7 +98,7 @@ class CEALMelanoma:
         query = top_up(candidates, query, u, per_stage)
         sure = candidates.rows[position[certain]]
         sure = sure[~np.isin(sure, query.rows)]
-        # the mode bin is drawn from at random, the quantile mode's order is by rising u
+        # the mode bin is drawn from at random; in the quantile mode the images are in ascending order of u
         sure = draw(sure, number, rng) if self.mode == "histogram" else sure[:number]
         pseudo = Pseudo(np.sort(sure), self.pseudo_kind) if len(sure) else None
         return Query(query.rows, query.source, query.score, pseudo)
@@ -102,7 +106,12 @@ class CEALMelanoma:
 
 def contour_distance(mask: Tensor) -> Tensor:
     """(B, H, W) bool -> (B, H, W) float64 on the same device: distance to the nearest background pixel over its
-    maximum in the image, in [0, 1]; 0 outside and for an empty mask, 1 everywhere where no background is left."""
+    maximum in the image, in [0, 1]; 0 outside and for an empty mask, 1 everywhere where there is no background.
+
+    Example:
+        >>> contour_distance(torch.tensor([[[False, True, True, True, False]]])).tolist()
+        [[[0.0, 0.5, 1.0, 0.5, 0.0]]]
+    """
     weights = np.zeros(mask.shape)
     for weight, inside in zip(weights, mask.cpu().numpy(), strict=True):
         if inside.all():
@@ -114,13 +123,18 @@ def contour_distance(mask: Tensor) -> Tensor:
 
 
 def apportion(number: int, proportions: tuple[int, ...]) -> tuple[int, ...]:
-    """Whole numbers in these proportions that add up to `number`: largest remainders, ties to the first."""
-    exact = [number * part / sum(proportions) for part in proportions]
-    parts = [floor(value + 1e-9) for value in exact]
-    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
-    for i in by_remainder[: number - sum(parts)]:
-        parts[i] += 1
-    return tuple(parts)
+    """Whole numbers in these proportions that add up to `number`: largest remainders, of equal ones the first.
+
+    Example:
+        >>> apportion(7, (10, 10, 15)), apportion(4, (1, 1, 1))
+        ((2, 2, 3), (2, 1, 1))
+    """
+    exact = [number * proportion / sum(proportions) for proportion in proportions]
+    whole = [floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(whole)), key=lambda i: (whole[i] - exact[i], i))
+    for i in by_remainder[: number - sum(whole)]:
+        whole[i] += 1
+    return tuple(whole)
 
 
 def histogram_groups(
@@ -128,7 +142,13 @@ def histogram_groups(
 ) -> tuple[list[Positions], Positions]:
     """Positions in u (N,) of the three groups, each at most numbers[i], disjoint; and those of the mode bin.
 
-    Bins are half-open but for the last, which holds the maximum. `detected` (N,) is not used here.
+    Bins are half-open but for the last, which includes the maximum. `detected` (N,) is not used here.
+
+    Example:
+        >>> u = np.array([0.0, 0.1, 0.2, 80.0])
+        >>> groups, mode = histogram_groups(u, u > 0, (1, 1, 0), np.random.default_rng(0))
+        >>> [group.tolist() for group in groups], mode.tolist()
+        ([[0], [3], []], [0, 1, 2])
     """
     edges = np.histogram_bin_edges(u.astype(np.float64), BINS)
     bin_ = np.clip(np.searchsorted(edges, u, side="right") - 1, 0, BINS - 1)
@@ -148,7 +168,14 @@ def histogram_groups(
 def quantile_groups(
     u: Floats, detected: NDArray[np.bool_], numbers: tuple[int, ...], rng: np.random.Generator
 ) -> tuple[list[Positions], Positions]:
-    """Positions in u (N,) of the lowest, the highest and some of the rest; and all detected ones by rising u."""
+    """Positions in u (N,) of the lowest, the highest and some of the rest; and all detected ones by ascending u.
+
+    Example:
+        >>> u = np.array([0.3, 0.0, 0.2, 0.1])
+        >>> groups, certain = quantile_groups(u, u > 0, (1, 1, 0), np.random.default_rng(0))
+        >>> [group.tolist() for group in groups], certain.tolist()
+        ([[1], [0], []], [3, 2, 0])
+    """
     lowest = np.argsort(u, kind="stable")[: numbers[0]]
     free = np.ones(len(u), dtype=bool)
     free[lowest] = False

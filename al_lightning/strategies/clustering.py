@@ -1,4 +1,4 @@
-"""Uncertainty-weighted clustering (Huang et al. 2024): one image a cluster, clusters drawn to uncertain images."""
+"""Uncertainty-weighted clustering (Huang et al. 2024): one image per cluster, with clusters weighted by uncertainty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from al_lightning.strategies.base import highest, top_up
 from al_lightning.uncertainty import class_features
 
 LARGE = 10_000_000
-"""Pairs of image and centroid: 13,104 x 655, the depth set of the papers, is just below."""
+"""Pairs of image and centroid; 13,104 x 655, the depth dataset of the papers, is just below."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,17 @@ class UncertaintyClustering:
 
     I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the deepest encoder map and ŷ the probabilities
     resized to it; descriptors are F, the spatial mean of E. Class 0 is the background, all others foreground.
-    Fewer distinct F than B leave picks over: those go by descending I.
+    Where fewer than B of the F are distinct, the remaining picks are made by descending I.
 
-    uncertainty: False is the ablation w ≡ 1.
-    clustering: False is the ablation that takes the B images of highest I.
-    restarts, iterations: k-means runs and the most Lloyd steps of each; 10 and 300, but 1 and 20 where a step
-        compares more than `LARGE` pairs of image and centroid, so that a choice takes a minute and not an hour.
-    size_normalised: judge runs by eq. 4 of the paper, which divides by cluster sizes; experimental.
+    Args:
+        uncertainty (bool): weight by I; False is the ablation w ≡ 1. Default True.
+        clustering (bool): False is the ablation that takes the B images of highest I. Default True.
+        restarts (int | None): runs of k-means, at least 1. Default None: 10, or 1 where one step compares more than
+            10,000,000 pairs of image and centroid, so that a selection takes a minute instead of an hour.
+        iterations (int | None): maximum of Lloyd steps in each run, at least 1. Default None: 300, or 20 for so many
+            pairs.
+        size_normalised (bool): compare runs by eq. 4 of the paper, which divides by cluster sizes; experimental.
+            Default False.
     """
 
     uncertainty: bool = True
@@ -47,7 +51,7 @@ class UncertaintyClustering:
 
     def __post_init__(self) -> None:
         if not (self.uncertainty or self.clustering):
-            raise ValueError("uncertainty=False with clustering=False: expected at least one True; nothing is left")
+            raise ValueError("uncertainty=False with clustering=False: expected at least one True")
         for name in ("restarts", "iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -84,8 +88,14 @@ class UncertaintyClustering:
 def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
     """I (B,) and F (B, D) of probabilities (B, C, H, W) and an encoder map E (B, D, h, w); float32 throughout.
 
-    I = cos(F₁, F₀) (eq. 2); where a norm is below 1e-6 there is nothing to compare, no polyp was found, and
-    I = 1, the most uncertain.
+    I = cos(F₁, F₀) (eq. 2), and I = 1, the most uncertain, where a norm is below 1e-6: no polyp was found.
+
+    Example:
+        >>> background = torch.tensor([[[[1.0, 0.0]]]])  # left pixel background, right pixel foreground
+        >>> encoder_map = torch.tensor([[[[3.0, 0.0]], [[0.0, 4.0]]]])
+        >>> similarity, mean = feature_discrepancy(torch.cat([background, 1 - background], 1), encoder_map)
+        >>> similarity.tolist(), mean.tolist()
+        ([0.0], [[1.5, 2.0]])
     """
     f1, f0 = class_features(probabilities, features)
     descriptor = features.float().mean((2, 3))
@@ -97,14 +107,20 @@ def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor
 def medoids(
     features: Floats, centroids: Floats, assignment: NDArray[np.int64], preferred: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Of each cluster the member nearest its centroid; ties: higher `preferred`, then lower position.
+    """The member of each cluster that is nearest its centroid; of equally near ones that of higher `preferred`.
 
     features (N, D), centroids (K, D), assignment (N,), preferred (N,) -> positions (K,), distances (K,).
+
+    Example:
+        >>> features, centroids = np.array([[0.0], [1.0], [9.0]]), np.array([[0.75], [9.0]])
+        >>> position, distance = medoids(features, centroids, np.array([0, 0, 1]), np.zeros(3))
+        >>> position.tolist(), distance.tolist()
+        ([1, 2], [0.25, 0.0])
     """
     distance = np.empty(len(features))
     for start in range(0, len(features), 4096):
-        part = slice(start, start + 4096)
-        distance[part] = np.linalg.norm(features[part] - centroids[assignment[part]], axis=1)
+        block = slice(start, start + 4096)
+        distance[block] = np.linalg.norm(features[block] - centroids[assignment[block]], axis=1)
     order = np.lexsort((np.arange(len(features)), -preferred.astype(np.float64), distance, assignment))
     pick = order[np.unique(assignment[order], return_index=True)[1]]
     return pick, distance[pick]

@@ -1,4 +1,4 @@
-"""Core-set by k-center-greedy (Sener & Savarese 2018), in the learner's own feature space: TA-Coreset."""
+"""TA-Coreset: core-set by k-center-greedy (Sener & Savarese 2018) in the feature space of the task's learner."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from al_lightning.neighbors import k_center_greedy
 class TACoreset:
     """Greedy 2-approximation of min_{|s|≤b} max_i min_{j∈s⁰∪s} ‖z_i − z_j‖₂ (Sener & Savarese 2018).
 
-    z is the learner's latent, the labelled images are the centres s⁰ to start from, and the score of a pick
-    is its distance to the nearest centre when it was picked.
+    z is the learner's latent, the labelled images are the first centres s⁰, and the score of a pick is its distance
+    to the nearest centre when it was picked.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"latent"})

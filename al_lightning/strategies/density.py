@@ -1,4 +1,4 @@
-"""Information density: uncertainty weighted by how typical an image is of the unlabelled pool."""
+"""Information density: uncertainty weighted by the mean similarity of an image to the unlabelled pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from al_lightning.strategies.descriptors import unit
 from al_lightning.strategies.uncertain import UncertaintySampling
 
 BLOCK = 2048
-"""Rows of one block of similarities: 16 MiB in float32."""
+"""Lines of one block of similarities: 16 MiB in float32."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,11 @@ class InformationDensity:
     """The images of highest φ(x)·((1/|U|) Σ_{u∈U} sim(x, u))^β (Settles & Craven 2008).
 
     sim is the cosine of two latents clamped to [0, 1], and the sum includes x itself. A density of 0 (a zero
-    descriptor) gives the score 0, whatever β is.
+    descriptor) gives the score 0 for any β.
 
-    uncertain: φ, a measure that is never negative; "margin" is, and "bvsb" is the margin plus one.
-    beta: weight of the density; 0 ranks by uncertainty alone.
+    Args:
+        uncertain (UncertaintySampling): φ, any measure but "margin", which is negative; "bvsb" is the margin plus one.
+        beta (float): exponent of the density, at least 0; 0 ranks by uncertainty alone. Default 1.
     """
 
     uncertain: UncertaintySampling
@@ -54,8 +55,8 @@ class InformationDensity:
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         position = candidates.unlabelled
-        share = density(candidates.value("latent")[position])
-        weight = np.where(share > 0, np.maximum(share, np.finfo(np.float64).tiny) ** self.beta, 0.0)
+        dense = density(candidates.value("latent")[position])
+        weight = np.where(dense > 0, np.maximum(dense, np.finfo(np.float64).tiny) ** self.beta, 0.0)
         score = np.zeros(len(candidates.rows))
         score[position] = candidates.value(self.uncertain.key)[position] * weight
         return highest(candidates, score, per_stage, "information-density")
@@ -64,8 +65,12 @@ class InformationDensity:
 def density(descriptors: Floats) -> NDArray[np.float64]:
     """(N, D) -> (N,): (1/N) Σ_u max(0, cos(x, u)), u = x included; in [0, 1].
 
-    Without negative entries no cosine is negative, and the mean of cosines is the cosine part of one product
-    with the mean unit vector, O(N·D). Otherwise every pair is clamped, in blocks: O(N²·D), never N × N.
+    Without negative entries no cosine is negative, and the mean of the cosines is one product with the mean unit
+    vector, O(N·D). Otherwise every pair is clamped, in blocks: O(N²·D) operations, without an N × N matrix.
+
+    Example:
+        >>> density(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])).tolist()
+        [0.5, 0.5, 0.25, 0.0]
     """
     x = unit(descriptors)
     if not len(x) or x.min() >= 0:
@@ -91,6 +96,6 @@ def information_density(measure: str = "entropy", top: float = 1.0, beta: float 
     Args:
         measure (str): φ, a measure of uncertainty that is never negative. Default "entropy".
         top (float): φ is the mean over this fraction of the most uncertain pixels, in (0, 1]. Default 1.
-        beta (float): β, weight of the density, at least 0. Default 1.
+        beta (float): β, exponent of the density, at least 0. Default 1.
     """
     return InformationDensity(UncertaintySampling(measure, top), beta)

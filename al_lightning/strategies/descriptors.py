@@ -16,23 +16,28 @@ from al_lightning.core.strategy import Candidates, ImageSource
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 64 * 2**20
-"""Float32 pixels held at a time; the Gram matrix holds two blocks of four times as many."""
+"""Bytes of float32 pixels in memory at a time; the Gram matrix needs two blocks of four times as many."""
 EXACT = 4096
-"""Vectors up to which the Gram matrix is cheaper than the subspace iteration; it is exact, too."""
+"""Number of vectors up to which the Gram matrix, which is exact, is also cheaper than the subspace iteration."""
 
 Read = Callable[[int, int], Tensor]
 """(start, stop) -> (stop − start, F) float32."""
 
 
 def unit(vectors: Floats) -> Floats:
-    """(..., D) -> the same divided by its norm; a norm below 1e-8 counts as 1e-8, so a zero vector stays zero."""
+    """(..., D) -> the same divided by its norm; a norm below 1e-8 counts as 1e-8, so a zero vector stays zero.
+
+    Example:
+        >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
     norm = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
     scaled: Floats = vectors / np.maximum(norm, 1e-8, dtype=norm.dtype)[..., None]
     return scaled
 
 
 def image_source(candidates: Candidates) -> ImageSource:
-    """The pixels of the pool.
+    """The images of the pool.
 
     Raises:
         ValueError: the candidates were built without images.
@@ -43,7 +48,7 @@ def image_source(candidates: Candidates) -> ImageSource:
 
 
 def pca_pixels(candidates: Candidates, components: int = 512) -> Floats:
-    """(P, D) PCA of the whole pool's pixels, D = min(components, P − 1, 3·H·W), computed once a pool."""
+    """(P, D) PCA of the pixels of the whole pool, D = min(components, P − 1, 3·H·W), computed once per pool."""
 
     def compute() -> Floats:
         images, rows = image_source(candidates), candidates.rows
@@ -63,16 +68,21 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
 
     Up to 4,096 vectors: exactly, from the Gram matrix AAᵀ = UΛUᵀ, coordinates U√Λ. Above: randomised subspace
     iteration (Halko, Martinsson & Tropp 2011), basis ← QR(AᵀA·basis), then the principal axes inside the basis;
-    one reading does both products. Memory: up to three arrays (F, D + oversample), for 3 × 256 × 256 pixels and 512
+    each block is read once for both products. Memory: up to three arrays (F, D + oversample), for 3 × 256 × 256 pixels and 512
     components 1.2 GB.
 
     Args:
         read: (start, stop) -> those of the (n, F) vectors, float32.
         n: number of vectors.
-        components: wanted axes; D = min(components, n − 1, F), and 1 where n = 1.
-        passes: readings for the iteration; two more find the mean and the coordinates.
-        oversample: axes carried beyond D; they make the last ones converge sooner.
+        components: number of axes; D = min(components, n − 1, F), and 1 where n = 1.
+        passes: iterations, each of which reads all vectors; two more reads give the mean and the coordinates.
+        oversample: additional axes in the iteration, with which the last of the D axes converge faster.
         seed: of the first random basis.
+
+    Example:
+        >>> vectors = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])  # 5 apart on one line
+        >>> pca(lambda start, stop: vectors[start:stop], 3, 1).round().abs().tolist()
+        [[5.0], [0.0], [5.0]]
     """
     dimensions = read(0, 1).shape[1]
     blocks = _blocks(n, dimensions, CHUNK_BYTES)
@@ -101,7 +111,7 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
 
 
 def _gram(read: Read, mean: Tensor, n: int) -> Tensor:
-    """(n, n) float64 products of centred vectors, with two blocks of them in memory."""
+    """(n, n) float64 products of centred vectors, of which two blocks are in memory at a time."""
     blocks = _blocks(n, len(mean), 4 * CHUNK_BYTES)
     gram = torch.empty(n, n, dtype=torch.float64)
     for i, (a, b) in enumerate(blocks):
@@ -114,11 +124,11 @@ def _gram(read: Read, mean: Tensor, n: int) -> Tensor:
 
 
 def _products(inside: Tensor) -> Tensor:
-    """(n, k) -> (k, k) float64 sum of outer products, without a float64 copy of the whole."""
+    """(n, k) -> (k, k) float64 sum of outer products, without a float64 copy of the input."""
     total = torch.zeros(inside.shape[1], inside.shape[1], dtype=torch.float64)
     for start in range(0, len(inside), 4096):
-        part = inside[start : start + 4096].double()
-        total += part.T @ part
+        block = inside[start : start + 4096].double()
+        total += block.T @ block
     return total
 
 
@@ -133,18 +143,18 @@ def _host(coordinates: Tensor) -> Floats:
 
 
 def per_image_pc1(candidates: Candidates, size: int = 224) -> Floats:
-    """(P, size) first principal component of each image for itself (Shi et al. 2019), computed once a pool.
+    """(P, size) first principal component within each image (Shi et al. 2019), computed once per pool.
 
-    An image is made grey (ITU-R 601) and resized to size × size; its rows are observations of `size` variables,
-    and the descriptor is the unit eigenvector of their largest variance, with the sign that makes its entry of
-    largest magnitude positive. An image whose rows are all equal has none: its descriptor is zero.
+    An image is converted to grey (ITU-R 601) and resized to size × size; its lines are observations of `size`
+    variables, and the descriptor is the unit eigenvector of their largest variance, with the sign that makes its
+    entry of largest magnitude positive. The descriptor of an image whose lines are all equal is zero.
     """
 
     def compute() -> NDArray[np.float32]:
         images, rows = image_source(candidates), candidates.rows
         blocks = _blocks(len(rows), max(images(rows[:1]).size, size**2), CHUNK_BYTES)
-        parts = (torch.from_numpy(images(rows[start:stop]).astype(np.float32)) for start, stop in blocks)
-        return np.concatenate([_pc1(part, size).numpy() for part in parts])
+        read = (torch.from_numpy(images(rows[start:stop]).astype(np.float32)) for start, stop in blocks)
+        return np.concatenate([_pc1(block, size).numpy() for block in read])
 
     return candidates.derive(f"per-image-pc1-{size}", compute)
 
@@ -158,7 +168,7 @@ def _pc1(images: Tensor, size: int) -> Tensor:
     scatter = centred.transpose(1, 2) @ centred
     vector = _leading(scatter)
     largest = vector.gather(1, vector.abs().argmax(1, keepdim=True))
-    # float32 rounding of a constant image leaves about 1e-5; one grey level in one pixel makes 1e-2
+    # float32 rounding gives a constant image about 1e-5; one grey level in one pixel gives 1e-2
     constant = scatter.diagonal(dim1=1, dim2=2).sum(1, keepdim=True) < 1e-3
     return torch.where(constant, 0.0, vector * largest.sign())
 
@@ -166,8 +176,9 @@ def _pc1(images: Tensor, size: int) -> Tensor:
 def _leading(scatter: Tensor, width: int = 8, steps: int = 30, tolerance: float = 1e-5) -> Tensor:
     """Unit eigenvector (n, s) of the largest eigenvalue of symmetric (n, s, s), to ‖Sv − λv‖ ≤ tolerance·λ.
 
-    Subspace iteration on `width` vectors: three steps do for natural images, where the eighth eigenvalue is a
-    hundredth of the first, and take a tenth of the time of all eigenvectors. What has not converged gets those.
+    Subspace iteration on `width` vectors: three steps suffice for natural images, whose eighth eigenvalue is a
+    hundredth of the first, and take a tenth of the time of a full decomposition, which is left for the images that
+    have not converged.
     """
     start = torch.randn(scatter.shape[1], width, generator=torch.Generator().manual_seed(0))
     basis = start.expand(len(scatter), -1, -1)
@@ -178,7 +189,7 @@ def _leading(scatter: Tensor, width: int = 8, steps: int = 30, tolerance: float 
         found, largest = (basis @ inside[:, :, -1:])[:, :, 0], values[:, -1]
         residual = ((scatter @ found[:, :, None])[:, :, 0] - largest[:, None] * found).norm(dim=1)
         fresh = todo & (residual <= tolerance * largest)
-        vector[fresh] = found[fresh]  # kept as it is now, so that no image depends on its neighbours
+        vector[fresh] = found[fresh]  # not updated further, so that no image depends on others in the batch
         todo &= ~fresh
         if not todo.any():
             return vector

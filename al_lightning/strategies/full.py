@@ -1,4 +1,4 @@
-"""Full supervision: the upper end of every curve, and what label efficiency is measured against."""
+"""Full supervision: the reference of every learning curve, to which label efficiency is relative."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from al_lightning.core.strategy import Candidates, Plan
 
 @dataclass(frozen=True)
 class Full:
-    """Label the whole pool before the first training: the curve has one row.
+    """Label the whole pool before the first training: the run has one stage.
 
-    `select`, for a loop that does not follow the plan, takes rows in ascending order.
+    `select`, for a loop that does not use `plan`, takes rows in ascending order.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import RichProgressBar
 from torch import distributed as dist
 
 
@@ -29,4 +30,6 @@ def own_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
         arguments["devices"] = [torch.cuda.current_device()]
     if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
         arguments["enable_progress_bar"] = False
+    if arguments["enable_progress_bar"]:
+        arguments["callbacks"] = [*arguments.get("callbacks", []), RichProgressBar()]
     return arguments

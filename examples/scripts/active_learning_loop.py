@@ -22,4 +22,4 @@ for stage in range(4):
     trainer.fit(learner, data)
     trainer.test(learner, data, ckpt_path="best")
     picks = loop.acquire(trainer, learner, data)
-    print([dataset.ids[row] for row in picks.rows])
+    print(stage, [dataset.ids[row] for row in picks.rows])

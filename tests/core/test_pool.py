@@ -1,3 +1,5 @@
+"""The pool of labelled and unlabelled images."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +9,6 @@ import pytest
 
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
-from al_lightning.core.seeds import random_stream, torch_seed
 
 IDS = [f"id{i}" for i in range(10)]
 
@@ -51,13 +52,13 @@ def test_restore_refuses_ids_that_are_gone():
         pool.restore([{"id": "id7", "stage": 0, "source": "x", "score": None, "target": None}])
 
 
-def test_streams_are_independent_and_repeatable():
-    draws = {
-        (seed, stage, purpose): random_stream(seed, stage, purpose).integers(2**60)
-        for seed in (0, 1)
-        for stage in (0, 1)
-        for purpose in ("initial", "select")
-    }
-    assert len(set(draws.values())) == len(draws)
-    assert random_stream(0, 1, "select").integers(2**60) == draws[0, 1, "select"]
-    assert torch_seed(0, 0, "a") != torch_seed(0, 0, "b")
+def test_commit_forgets_pseudo_labels_and_they_can_be_picked():
+    pool = LabelPool(np.arange(6), [f"id{i}" for i in range(6)])
+    pool.commit(Query.of(np.array([0]), "initial"), 0)
+    pool.pseudo = {4: "a.npy", 5: "b.npy"}
+    assert pool.trainable.tolist() == [0, 4, 5]
+    assert pool.labelled.tolist() == [0]
+    assert 4 in pool.unlabelled
+    pool.commit(Query.of(np.array([4]), "bvsb"), 1)
+    assert pool.pseudo == {}
+    assert pool.trainable.tolist() == [0, 4]

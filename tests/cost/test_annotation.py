@@ -1,4 +1,4 @@
-"""AnnotationCost's three-term sum against plain loops over the pixels of the images (METHODS §4, Clicks ground truth)."""
+"""AnnotationCost's three-term sum against plain loops over the pixels of the images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click_loops import mask_cost_by_loop, scene
 from dataset_trees import grey, save
 from region_parts import regions_of
-from test_clicks import mask_cost_by_loop, scene
 
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small(rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to run code in: the built-in set is small there, Trainers are short and quiet."""
     import pytorch_lightning as pl
 

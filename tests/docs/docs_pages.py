@@ -12,7 +12,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(
     r'^( *)```(?P<kind>\w+)(?: title="(?P<title>[^"]*)")?\n(?P<body>.*?)^\1```$', re.DOTALL | re.MULTILINE
 )
-SNIPPET = re.compile(r'^( *)--8<-- "([^"]+)"$', re.MULTILINE)
+SNIPPET = re.compile(r"^( *)--8<--\n *(\S+)\n *--8<--$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 from docs_pages import DOCS, PAGES, ROOT, Block, blocks, commands, name
+from omegaconf import OmegaConf
 
 from al_lightning.config import catalogue, load
 from al_lightning.config.options import options_of

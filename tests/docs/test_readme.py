@@ -13,7 +13,7 @@ def test_the_script_runs(small, capsys):
     names: dict[str, object] = {}
     exec(compile(SCRIPT.replace("=20", "=3"), "active_learning_loop.py", "exec", dont_inherit=True), names)
     assert len(names["pool"].labelled) == 3 + 4 * 3  # type: ignore[attr-defined]
-    assert len(re.findall(r"^\['.*\]$", capsys.readouterr().out, re.MULTILINE)) == 4
+    assert len(re.findall(r"^\d \['.*\]$", capsys.readouterr().out, re.MULTILINE)) == 4
 
 
 def test_the_readme_shows_the_script():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from learner_parts import OPTIONS
 
 from al_lightning.core.learner import set_mc_passes
 from al_lightning.core.prediction import Batch
@@ -15,16 +16,6 @@ from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
 from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions
 
-OPTIONS: dict[str, dict[str, Any]] = {
-    "unet": {"widths": [4, 8], "dropout": 0.5},
-    "suggestive-fcn": {"multiplier": 1 / 32, "dropout": 0.5},
-    "fcn8s": {"multiplier": 1 / 32},
-    "segnet": {"multiplier": 1 / 32, "dropout": 0.5},
-    "drn-d-22": {"multiplier": 1 / 16, "dropout": 0.5},
-    "pix2pix": {"multiplier": 1 / 32},
-    "deeplabv3plus": {"encoder": "mobilenet_v2", "dropout": 0.5},
-    "smp": {"architecture": "FPN", "encoder": "mobilenet_v2", "dropout": 0.5},
-}
 TASKS = {"binary": Task(), "classes": Task("segmentation", ("a", "b", "c")), "depth": Task("depth", ())}
 SIZE = 64
 
