@@ -1,6 +1,6 @@
-"""ActiveLearningLoop: the Lightning callback that scores the pool, selects, reveals and commits.
+"""ActiveLearningLoop: the Lightning callback that scores the pool, selects, and records the revealed labels.
 
-It needs nothing but the public API of Lightning: one fresh Trainer a stage, with this callback in it, then
+It uses only the public API of Lightning: a new Trainer per stage, with this callback in it, then
 
     trainer.fit(learner, datamodule)
     trainer.test(learner, datamodule, ckpt_path="best")
@@ -44,10 +44,10 @@ from al_lightning.uncertainty import entropy
 
 
 def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule) -> None:
-    """Compare what the strategy needs with what the learner provides.
+    """Check that the learner provides what the strategy needs.
 
     Raises:
-        ValueError: something is missing; both are named.
+        ValueError: it does not; the message names strategy, learner and what is missing.
     """
     provides = frozenset(getattr(learner, "provides", frozenset())) | {"images"}
     missing = strategy.needs - provides
@@ -65,53 +65,53 @@ def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule
 
 
 def load_weights(module: pl.LightningModule, checkpoint: str | Path) -> None:
-    """Load the weights of a Lightning checkpoint, on whatever device it was written.
+    """Load the weights of a Lightning checkpoint that was written on any device.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
     """
     module.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"])
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What predicts: the arguments of `Trainer.predict`."""
+    """The arguments of `Trainer.predict`."""
 
     trainer: pl.Trainer
     learner: pl.LightningModule
     data: pl.LightningDataModule
     checkpoint: str | None
-    """None: the weights that the learner holds."""
+    """File of the weights; None for the learner's current weights."""
 
     @classmethod
     def of(
         cls, trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, ckpt_path: str | None
     ) -> Scorer:
-        """`ckpt_path` as Lightning takes it, or None where it is "best" and no best weights were saved."""
+        """`ckpt_path` as in Lightning, but None where it is "best" and no best weights were saved."""
         best = str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
         return cls(trainer, learner, data, (best or None) if ckpt_path == "best" else ckpt_path)
 
     def predict(self) -> None:
-        """One pass over what predict_dataloader yields, for the callbacks to watch."""
+        """One pass over predict_dataloader, whose results the callbacks get."""
         self.trainer.predict(self.learner, datamodule=self.data, return_predictions=False, ckpt_path=self.checkpoint)
 
     def loaded(self) -> Scorer:
-        """The same with the checkpoint's weights in the learner."""
+        """The same after loading the checkpoint's weights into the learner."""
         if self.checkpoint is not None:
             load_weights(self.learner, self.checkpoint)
         return replace(self, checkpoint=None)
 
 
 class ActiveLearningLoop(pl.Callback):
-    """Acquisition between fit cycles.
+    """Selects images or regions to label after each stage.
 
     Args:
-        pool: what is labelled; changed by `start` and `acquire`.
-        strategy: chooses.
-        oracle: reveals; None for a pool whose labels are all on disk.
-        per_stage: images to ask for at each `acquire`, or regions of as many images' pixels.
-        seed: of every draw; streams of different stages and purposes are independent.
-        cost: counts the clicks of what is revealed, for strategies that learn what regions cost.
+        pool: the labels so far; changed by `start` and `acquire`.
+        strategy: selects.
+        oracle: reveals labels; None for a dataset whose targets are all on disk.
+        per_stage: images to ask for at each `acquire`, or number of images whose pixels regions add up to.
+        seed: of all draws; the streams of different stages and purposes are independent.
+        cost: counts the clicks of revealed regions, for strategies that predict the cost of regions.
     """
 
     def __init__(
@@ -129,18 +129,18 @@ class ActiveLearningLoop(pl.Callback):
         self.per_stage, self.seed, self.cost = per_stage, seed, cost
         self.stage = 0
         self.member = 0
-        """Which learner of a committee trains now; its random stream is its own."""
+        """Number of the committee's learner that is being trained; each has a random stream of its own."""
         self.seconds = {"score": 0.0, "select": 0.0}
         """Wall time of the last `acquire`."""
         self._derived: dict[str, NDArray[Any]] = {}
-        """What strategies derived from the images alone (a PCA of the pixels): computed once a run."""
+        """Values that depend only on the images (a PCA of the pixels), computed once per run."""
         self._rows: list[NDArray[np.int64]] = []
         self._values: dict[str, list[NDArray[Any]]] = {}
         self._reduce: Callable[[Prediction], dict[str, Tensor]] | None = None
-        """What `on_predict_batch_end` keeps of a batch; None outside our own predictions."""
+        """Reduction that `on_predict_batch_end` applies; None for predictions that the loop did not start."""
 
     def start(self, initial: int) -> Query:
-        """Draw the initial labelled images, the same for every strategy under one seed.
+        """Draw and label the initial images, which are the same for all strategies with one seed.
 
         Raises:
             ValueError: initial is larger than the pool, or not positive.
@@ -159,7 +159,7 @@ class ActiveLearningLoop(pl.Callback):
         datamodule: pl.LightningDataModule,
         ckpt_path: str | None = "best",
     ) -> Query:
-        """Score the pool with the stage's best weights, select, reveal and commit; returns the picks.
+        """Score the pool with the best weights of the stage, select, and record the revealed labels; returns the picks.
 
         Raises:
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
@@ -179,14 +179,14 @@ class ActiveLearningLoop(pl.Callback):
         datamodule: pl.LightningDataModule,
         ckpt_path: str | None = "best",
     ) -> Query:
-        """The first half of `acquire`: the picks, with nothing revealed or committed."""
+        """The picks of `acquire`, without revealing or recording labels."""
         return self._select(Scorer.of(trainer, learner, datamodule, ckpt_path))
 
     def _select(self, scorer: Scorer) -> Query:
         check_needs(self.strategy, scorer.learner)
         begin = time.perf_counter()
         strategy = self._prepare(scorer)
-        # What needs the images alone measures nothing, and no prediction is run.
+        # A strategy that needs only images has no values to measure, so that no prediction is run.
         values = self._scan(strategy.measure, scorer) if strategy.needs - {"images"} else {}
         scored = time.perf_counter()
         pool = self.pool
@@ -206,8 +206,8 @@ class ActiveLearningLoop(pl.Callback):
         return query
 
     def _area(self) -> int:
-        """Pixels of the learner's image that regions shall reveal: `per_stage` images' worth, less what was revealed
-        beyond whole images before."""
+        """Pixels of the learner's image that regions are to reveal: those of `per_stage` images, minus the pixels that
+        were revealed beyond whole images before."""
         if self.pool.size is None:
             raise ValueError(
                 f"{type(self.strategy).__name__} asks for regions; give the pool the size of the learner's image: "
@@ -217,7 +217,7 @@ class ActiveLearningLoop(pl.Callback):
         return self.per_stage * height * width - self.pool.overspent_pixels
 
     def _prepare(self, scorer: Scorer) -> Strategy | RegionStrategy:
-        """The strategy that measures and selects: what `prepare` returns where the strategy has one."""
+        """The strategy that measures and selects: the result of `prepare` where the strategy has it."""
         if not hasattr(self.strategy, "prepare"):
             return self.strategy
         data = self._pool_data(scorer, "is prepared on the pool's images")
@@ -273,7 +273,7 @@ class ActiveLearningLoop(pl.Callback):
                 f"acquire: {len(rows)} rows were scored but the pool has {len(self.pool)}: predict_dataloader must "
                 "yield every row of the pool exactly once"
             )
-        return {name: np.concatenate(parts)[order] for name, parts in self._values.items()}
+        return {name: np.concatenate(batches)[order] for name, batches in self._values.items()}
 
     def _predict(self, reduce: Callable[[Prediction], dict[str, Tensor]], scorer: Scorer) -> None:
         self._rows, self._values, self._reduce = [], {}, reduce
@@ -285,7 +285,7 @@ class ActiveLearningLoop(pl.Callback):
             raise ValueError("acquire: the Trainer does not hold this ActiveLearningLoop; pass callbacks=[loop]")
 
     def _pseudo_label(self, query: Query, scorer: Scorer) -> dict[int, str]:
-        """Write the targets that `query.pseudo` asks for; row -> file."""
+        """Write the pseudo-labels that the query asks for; returns row -> file."""
         wanted = query.pseudo
         if wanted is None or len(wanted.rows) == 0:
             return {}
@@ -302,13 +302,13 @@ class ActiveLearningLoop(pl.Callback):
 
         before, data.predict_rows = data.predict_rows, wanted.rows
         try:
-            self._predict(write, replace(scorer, checkpoint=None))  # the weights that selected
+            self._predict(write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
         finally:
             data.predict_rows = before
         return files
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed torch for each epoch, so that a stage that is resumed in the middle ends as if never stopped."""
+        """Seed torch for each epoch, so that a resumed stage gives the same result as one that was not interrupted."""
         seed = torch_seed(
             self.seed, self.stage, f"epoch {trainer.current_epoch} rank {trainer.global_rank} of {self.member}"
         )
@@ -323,7 +323,7 @@ class ActiveLearningLoop(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Reduce the batch on its device and keep only a few numbers an image."""
+        """Reduce the batch on its device to a few numbers per image."""
         if self._reduce is None:
             return
         if not isinstance(outputs, Prediction):
@@ -336,16 +336,16 @@ class ActiveLearningLoop(pl.Callback):
             self._values.setdefault(name, []).append(value.detach().cpu().numpy())
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gather what each rank has scored, before Lightning tears the process group's strategy down."""
+        """Gather the scores of all ranks, before Lightning closes the process group."""
         if self._reduce is None or trainer.world_size == 1:
             return
-        mine = (self._rows, self._values)
+        shard = (self._rows, self._values)
         gathered: list[Any] = [None] * trainer.world_size
-        torch.distributed.all_gather_object(gathered, mine)
-        self._rows = [part for rows, _ in gathered for part in rows]
+        torch.distributed.all_gather_object(gathered, shard)
+        self._rows = [batch for rows, _ in gathered for batch in rows]
         names = {name for _, values in gathered for name in values}
         self._values = {
-            name: [part for _, values in gathered for part in values.get(name, [])] for name in sorted(names)
+            name: [batch for _, values in gathered for batch in values.get(name, [])] for name in sorted(names)
         }
 
     def _commit(self, query: Query, stage: int) -> None:
@@ -354,10 +354,16 @@ class ActiveLearningLoop(pl.Callback):
 
 
 def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
-    """Targets (B, H, W) that a learner gives itself: float32 foreground probability, or uint8 classes.
+    """Pseudo-labels (B, H, W): float32 probability of the foreground, or uint8 classes.
 
     Raises:
-        ValueError: soft targets of more than two classes, or a learner without probabilities.
+        ValueError: soft targets for more than two classes, or a learner without probabilities.
+
+    Example:
+        >>> p = torch.tensor([[0.9, 0.5], [0.1, 0.5]]).view(1, 2, 1, 2)  # two classes, two pixels
+        >>> wanted = Pseudo(np.array([0]), "confident", threshold=0.5)
+        >>> pseudo_targets(Prediction(torch.tensor([0]), probabilities=p), wanted).tolist()
+        [[[0, 255]]]
     """
     p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
     if p is None:
@@ -373,7 +379,7 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
 
 
 def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:
-    """Arguments for a Trainer that a strategy starts: this rank's own device, no files, no logger."""
+    """Arguments for the Trainer of a strategy: the device of this rank, no checkpoints, no logger."""
     device = trainer.strategy.root_device
     return {
         "accelerator": "cpu" if isinstance(trainer.accelerator, CPUAccelerator) else "auto",

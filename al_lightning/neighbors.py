@@ -1,9 +1,9 @@
-"""The distance engine: exact nearest neighbours, k-center-greedy and weighted k-means on FAISS.
+"""Exact nearest neighbours, k-center-greedy and weighted k-means on FAISS.
 
-No queries × references matrix is ever held: FAISS fuses the distances with their minimum. Features are
-centred and scaled first, because ‖a‖² + ‖b‖² − 2ab in float32 loses what two vectors have in common. A
-distance that is small against ‖a‖² has few digits left even so, and is computed again from a − b: copies of a
-vector are at distance exactly 0. On one machine and number of threads every result repeats exactly.
+FAISS fuses distances with their minimum, so that no matrix of queries × references is stored. Features are centred and
+scaled first, because ‖a‖² + ‖b‖² − 2ab in float32 cancels what a and b have in common. A distance that is small against
+‖a‖² is imprecise even then and is computed again from a − b, so that copies of a vector are at distance exactly 0.
+Results are deterministic for one machine and number of threads.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 BLOCK = 1024
-"""Candidates of one block of k-center-greedy: few enough that their float64 products take milliseconds."""
+"""Candidates in one block of k-center-greedy: few enough that their float64 products take milliseconds."""
 CLOSE = 1 / 64
 """d² < CLOSE·‖a‖² is computed again: float32's error of 1e-7·‖a‖² would be 1e-5 of d² or more."""
 COINCIDENT = 1e-13
-"""In float64, ‖a‖² + ‖b‖² − 2ab of two copies is about 1e-16·‖a‖² instead of 0; below this share it is 0."""
+"""In float64, ‖a‖² + ‖b‖² − 2ab of two copies is about 1e-16·‖a‖² instead of 0; below this factor it is set to 0."""
 ROWS = 1024
-"""Rows held at a time where vectors are subtracted in float64."""
+"""Vectors in memory at a time where they are subtracted in float64."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class _Frame:
     def of(cls, features: Array) -> _Frame:
         """Offset: the mean, rounded to a power of two of 1/16 to 1/8 of the range; scale: a power of two.
 
-        Subtracting the exact mean would round what was exact: integers and the like stay on their grid, so
-        that equal distances remain equal and ties are seen.
+        Subtracting the exact mean would round exact values: with this offset integers and the like stay on their
+        grid, so that equal distances remain equal.
         """
         low, high = features.min(axis=0).astype(np.float64), features.max(axis=0).astype(np.float64)
         spread = high - low
@@ -62,13 +62,13 @@ class _Frame:
         mean = np.rint(features.mean(axis=0, dtype=np.float64) / grid) * grid
         return cls(np.where(spread > 0, mean, low), float(np.ldexp(1.0, -np.frexp(spread.max())[1])))
 
-    def apply(self, features: Array, rows: Int64 | None = None) -> Float32:
-        """(N, D) -> (n, D) float32 of these rows (None: all), C-contiguous, a few rows at a time."""
-        rows = np.arange(len(features)) if rows is None else rows
-        out = np.empty((len(rows), features.shape[1]), dtype=np.float32)
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
-            np.multiply(features[rows[part]] - self.offset, self.scale, out=out[part], casting="same_kind")
+    def apply(self, features: Array, positions: Int64 | None = None) -> Float32:
+        """(N, D) -> (n, D) float32 of the vectors at these positions (None: all), C-contiguous."""
+        positions = np.arange(len(features)) if positions is None else positions
+        out = np.empty((len(positions), features.shape[1]), dtype=np.float32)
+        for start in range(0, len(positions), ROWS):
+            block = slice(start, start + ROWS)
+            np.multiply(features[positions[block]] - self.offset, self.scale, out=out[block], casting="same_kind")
         return out
 
 
@@ -77,6 +77,11 @@ def nearest(queries: ArrayLike, references: ArrayLike) -> tuple[Float32, Int64]:
 
     Raises:
         ValueError: the shapes do not fit, there is no reference, or a value is NaN or infinite.
+
+    Example:
+        >>> squared, index = nearest([[0.0], [9.0]], [[1.0], [7.0]])
+        >>> squared.tolist(), index.tolist()
+        ([1.0, 4.0], [0, 1])
     """
     squared, index = nearest_k(queries, references, 1)
     return squared[:, 0], index[:, 0]
@@ -89,6 +94,11 @@ def nearest_k(queries: ArrayLike, references: ArrayLike, k: int) -> tuple[Float3
 
     Raises:
         ValueError: as for `nearest`, or k is not in 1..R.
+
+    Example:
+        >>> squared, index = nearest_k([[0.0]], [[7.0], [1.0], [3.0]], k=2)
+        >>> squared.tolist(), index.tolist()
+        ([[1.0, 9.0]], [[1, 2]])
     """
     q, r = _matrix("queries", queries), _matrix("references", references)
     if q.shape[1] != r.shape[1]:
@@ -103,12 +113,12 @@ def nearest_k(queries: ArrayLike, references: ArrayLike, k: int) -> tuple[Float3
 
 
 def k_center_greedy(features: ArrayLike, labelled: ArrayLike, budget: int, block: int = BLOCK) -> tuple[Int64, Float64]:
-    """Core-set by greedy k-center (Sener & Savarese 2018, algorithm 1): the textbook loop's picks, in blocks.
+    """Core-set by greedy k-center (Sener & Savarese 2018, algorithm 1), with the picks of the textbook loop.
 
-    Repeats u = argmax_{i ∉ L} min_{j ∈ L} ‖zᵢ − zⱼ‖, L ← L ∪ {u}; equal distances go to the lowest position.
-    Minima only ever shrink, so a choice among the `block` farthest points needs no other point while it is at
-    least as far as the farthest outside. Then one 1-NN search against the points just picked brings all
-    minima up to date. Rounding to float32 may swap picks whose distances agree to six digits or so.
+    Repeats u = argmax_{i ∉ L} min_{j ∈ L} ‖zᵢ − zⱼ‖, L ← L ∪ {u}; of equal distances the lowest position. Minima
+    never grow, so the best of the `block` farthest points is the best of all while it is at least as far as the
+    farthest point outside. Then one 1-NN search against the points just picked updates all minima. Rounding to
+    float32 may swap picks whose distances agree to about six digits.
 
     Args:
         features: (N, D) real numbers of any type.
@@ -118,16 +128,21 @@ def k_center_greedy(features: ArrayLike, labelled: ArrayLike, budget: int, block
         block: m, which changes the speed and not the picks. Memory: float32 features, m × m and a few (N,).
 
     Returns:
-        positions (B,) in the order of choice; (B,) distance, not squared, of each pick to its nearest centre
-        at the moment of choice: 0 for a copy of a centre, NaN for a first pick without centres.
+        positions (B,) in the order of selection; (B,) distance, not squared, of each pick to its nearest centre
+        when it was picked: 0 for a copy of a centre, NaN for a first pick without centres.
 
     Raises:
         ValueError: a feature is NaN or infinite, `labelled` does not fit, the block is empty, or B exceeds
             the number of unlabelled points.
+
+    Example:
+        >>> picks, distance = k_center_greedy([[0.0], [1.0], [4.0], [9.0]], [True, False, False, False], 2)
+        >>> picks.tolist(), distance.tolist()
+        ([3, 2], [9.0, 4.0])
     """
     z, mask = _matrix("features", features), np.asarray(labelled, dtype=bool)
     if mask.shape != (len(z),):
-        raise ValueError(f"labelled has shape {mask.shape}: expected ({len(z)},), one flag a row of features")
+        raise ValueError(f"labelled has shape {mask.shape}: expected ({len(z)},), one flag per vector of features")
     order = np.argsort(mask, kind="stable")
     pool = len(z) - int(mask.sum())
     if not 0 <= budget <= pool:
@@ -146,7 +161,7 @@ def k_center_greedy(features: ArrayLike, labelled: ArrayLike, budget: int, block
         centres = picks[:1]
     squared, index = _search(points[:pool], points[centres], 1)
     minima, owner = squared[:, 0], centres[index[:, 0]]
-    minima[picks[:done]] = -1.0  # what is chosen must lose even against copies, whose distance is 0
+    minima[picks[:done]] = -1.0  # below the distance 0 of copies, so that no point is picked twice
     while done < budget:
         candidates, bound, runner_up = _farthest(minima, block)
         inside = np.where(minima[candidates] < 0, -1.0, _squared(points, points, candidates, owner[candidates]))
@@ -179,11 +194,11 @@ def _greedy(
 ) -> tuple[list[int], list[float]]:
     """Greedy k-center inside a block (m, D) until a point outside may be next; updates `minima` in place.
 
-    At equality with `bound` a pick stands only if it precedes `runner_up`, the first point outside as far away. The
-    first pick always stands: only the rounding of `bound` could speak against it.
+    A point at distance `bound` is picked only if it precedes `runner_up`, the first point outside at that distance.
+    The first point is always picked, because only the rounding of `bound` could exclude it.
     """
     x = torch.from_numpy(points).double()
-    # torch's threads yield after a product; those of numpy's BLAS spin on and slow FAISS down by a third
+    # torch's threads sleep after a product; those of numpy's BLAS keep spinning, which slows FAISS down by a third
     products = (x @ x.T).numpy()
     norms = products.diagonal().copy()
     chosen: list[int] = []
@@ -196,9 +211,9 @@ def _greedy(
         chosen.append(best)
         squared.append(value)
         total = norms + norms[best]
-        row = total - 2 * products[best]
-        row[row < COINCIDENT * total] = 0.0
-        np.minimum(minima, row, out=minima)
+        distances = total - 2 * products[best]
+        distances[distances < COINCIDENT * total] = 0.0
+        np.minimum(minima, distances, out=minima)
         minima[best] = -1.0
     return chosen, squared
 
@@ -213,29 +228,34 @@ def weighted_kmeans(
     tolerance: float = 1e-4,
     size_normalised: bool = False,
 ) -> KMeans:
-    """Weighted k-means, min Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖², by Lloyd's steps from k-means++ seeds.
+    """Weighted k-means, min Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖², by Lloyd steps from k-means++ seeds.
 
-    Seeds are drawn with probability ∝ w·D² (greedy k-means++); each vector joins its nearest centroid;
-    μ_k = Σ wF / Σ w; an empty cluster restarts at argmax w‖F − μ‖² over clusters of two or more. Copies of a
-    vector count as one vector of their summed weight. The best partition met is kept.
+    Seeds are drawn with probability ∝ w·D² (greedy k-means++); each vector is assigned to its nearest centroid;
+    μ_k = Σ wF / Σ w; an empty cluster is moved to argmax w‖F − μ‖² over clusters of two or more. Copies of a
+    vector count as one vector of their summed weight. The best of all partitions is returned.
 
     Args:
         features: (N, D) real numbers.
         weights: (N,) positive.
         clusters: K; where fewer vectors are distinct, each of those is a cluster.
-        rng: draws the seeds.
-        restarts: independent seedings.
-        iterations: most Lloyd's steps of one restart.
-        tolerance: a restart ends once Σ_k ‖Δμ_k‖² ≤ tolerance · (mean variance of a dimension).
-        size_normalised: judge partitions by eq. 4 of Huang et al. 2024, which divides each cluster's sum by
-            |S_k|. Lloyd's steps are not monotone for it: experimental.
+        rng: for the seeds.
+        restarts: number of runs with seeds of their own.
+        iterations: maximum of Lloyd steps of one run.
+        tolerance: a run ends when Σ_k ‖Δμ_k‖² ≤ tolerance · (mean variance of a dimension).
+        size_normalised: compare partitions by eq. 4 of Huang et al. 2024, which divides each cluster's sum by
+            |S_k|; experimental, because Lloyd steps may increase it.
 
     Raises:
         ValueError: a feature is NaN or infinite, a weight is not a positive number, or a count is below 1.
+
+    Example:
+        >>> found = weighted_kmeans([[0.0], [4.0], [9.0]], [3.0, 1.0, 1.0], 2, np.random.default_rng(0))
+        >>> sorted(found.centroids[:, 0].tolist())  # 1 = (3 · 0 + 1 · 4) / 4
+        [1.0, 9.0]
     """
     z, given = _matrix("features", features), np.asarray(weights, dtype=np.float64)
     if given.shape != (len(z),) or not (np.isfinite(given) & (given > 0)).all():
-        raise ValueError(f"weights: expected {len(z)} finite numbers > 0, one a row of features, got {given}")
+        raise ValueError(f"weights: expected {len(z)} finite numbers > 0, one per vector of features, got {given}")
     if min(len(z), clusters, restarts, iterations) < 1:
         counts = f"features = {len(z)}, {clusters = }, {restarts = }, {iterations = }"
         raise ValueError(f"weighted_kmeans: expected at least 1 of each: {counts}")
@@ -266,9 +286,9 @@ def weighted_kmeans(
 
 
 def _seeds(x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.Generator) -> Int64:
-    """Greedy k-means++: (restarts, K) positions; of 2 + ⌊ln K⌋ draws ∝ w·D² the one that leaves least Σ w·D².
+    """Greedy k-means++: (restarts, K) positions; of 2 + ⌊ln K⌋ draws ∝ w·D² that with the smallest Σ w·D².
 
-    One pass over the vectors serves all draws of all restarts.
+    The draws of all restarts are evaluated in one pass over the vectors.
     """
     norms, runs, trials = np.einsum("nd,nd->n", x, x), np.arange(restarts), 2 + int(np.log(clusters))
     minima = np.ones((restarts, len(x)))
@@ -278,7 +298,7 @@ def _seeds(x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.
         draws = np.minimum(rng.random((restarts, trials)) * mass[:, -1:], np.nextafter(mass[:, -1:], 0))
         tried = np.stack([np.searchsorted(*pair, side="right") for pair in zip(mass, draws, strict=True)])
         squared = norms + (norms[tried][..., None] - 2 * x[tried] @ x.T)
-        # all vectors are distinct, so rounding to 0 or less must not rule one out
+        # all vectors are distinct, so a distance that is rounded to 0 or less must not exclude one
         squared = np.minimum(np.maximum(squared, np.finfo(np.float32).tiny), minima[:, None] if k else np.inf)
         least = (squared @ w).argmin(axis=1)
         chosen[:, k], minima = tried[runs, least], squared[runs, least].astype(np.float64)
@@ -287,7 +307,7 @@ def _seeds(x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.
 
 
 def _assign(x: Float32, w: Float64, centroids: Float64) -> tuple[Float64, Int64]:
-    """Nearest centroid of each vector; an empty cluster takes a vector, and its centroid moves to it."""
+    """Nearest centroid of each vector; an empty cluster gets a vector, to which its centroid moves."""
     found, index = _search(x, centroids.astype(np.float32), 1)
     squared, assignment = found[:, 0], index[:, 0]
     sizes = np.bincount(assignment, minlength=len(centroids))
@@ -300,7 +320,7 @@ def _assign(x: Float32, w: Float64, centroids: Float64) -> tuple[Float64, Int64]
 
 @cache
 def _gpu_resources() -> list[Any]:
-    """One FAISS resource a GPU, kept because making one takes longer than a search."""
+    """One FAISS resource per GPU, cached because creating one takes longer than a search."""
     return [faiss.StandardGpuResources() for _ in range(faiss.get_num_gpus())]
 
 
@@ -313,31 +333,31 @@ def _search(queries: Float32, references: Float32, k: int) -> tuple[Float64, Int
     else:
         found, index = faiss.knn(queries, references, k)
     squared = found.astype(np.float64)
-    row, column = np.nonzero(squared < CLOSE * np.einsum("nd,nd->n", queries, queries)[:, None])
-    squared[row, column] = _squared(queries, references, row, index[row, column])
+    query, rank = np.nonzero(squared < CLOSE * np.einsum("nd,nd->n", queries, queries)[:, None])
+    squared[query, rank] = _squared(queries, references, query, index[query, rank])
     return squared, index
 
 
-def _squared(a: Array, b: Array, rows: Int64, others: Int64) -> Float64:
-    """(n,) ‖a[rows] − b[others]‖² from the differences, in float64."""
-    out = np.empty(len(rows))
-    for start in range(0, len(rows), ROWS):
-        part = slice(start, start + ROWS)
-        difference = a[rows[part]].astype(np.float64) - b[others[part]]
-        out[part] = np.einsum("nd,nd->n", difference, difference)
+def _squared(a: Array, b: Array, of_a: Int64, of_b: Int64) -> Float64:
+    """(n,) ‖a[of_a] − b[of_b]‖² from the differences, in float64."""
+    out = np.empty(len(of_a))
+    for start in range(0, len(of_a), ROWS):
+        block = slice(start, start + ROWS)
+        difference = a[of_a[block]].astype(np.float64) - b[of_b[block]]
+        out[block] = np.einsum("nd,nd->n", difference, difference)
     return out
 
 
 def _matrix(name: str, values: ArrayLike) -> Array:
-    """(n, D) array with D ≥ 1 and finite values, or a ValueError that counts the bad rows."""
+    """(n, D) array with D ≥ 1 and finite values; a ValueError otherwise."""
     array = np.asarray(values)
     if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
         raise ValueError(f"{name}: expected real numbers (n, D) with D ≥ 1, got {array.dtype} {array.shape}")
-    # a NaN or an infinity survives a row's sum, which is cheaper than looking at every value
+    # a sum over a vector is NaN or infinite where one of its values is, and faster than a test of every value
     bad = np.flatnonzero(~np.isfinite(array.sum(axis=1, dtype=np.float64)))
     if len(bad):
         raise ValueError(
-            f"{name}: {len(bad)} of {len(array)} rows hold NaN or infinite values (first: row {bad[0]}): "
+            f"{name}: {len(bad)} of {len(array)} vectors hold NaN or infinite values (first: position {bad[0]}): "
             "the network that made them has diverged; lower its learning rate or check its precision"
         )
     return array

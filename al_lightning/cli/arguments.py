@@ -46,8 +46,15 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
         ConfigError: there is no file and no name.
     """
     # The folder of a sweep's run, and so the path of its config.yaml, has an equals sign too.
-    overrides = [word for word in words if "=" in word and not Path(word).is_file()]
+    overrides = [word for word in words if "=" in word and not _is_file(word)]
     files = [word for word in words if word not in overrides]
     if not files:
         raise ConfigError("no experiment given; name one, such as demo, or a configuration file")
     return files, overrides
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # too long for a path
+        return False

@@ -43,5 +43,7 @@ def check(options: argparse.Namespace) -> int:
     found.print_table(console)
     found.to_json(options.output / "audit.json")
     sheet = contact_sheet(dataset, found, options.output / "audit.png")
-    console.print(f"details: {options.output / 'audit.json'}, pairs: {sheet}", soft_wrap=True, highlight=False)
+    console.print(
+        f"details: {options.output / 'audit.json'}, pairs: {sheet}", soft_wrap=True, highlight=False, markup=False
+    )
     return int(found.leaks)

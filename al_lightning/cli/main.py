@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -17,7 +19,8 @@ COMMANDS = (run, resume, report, show, experiments, select, check, bench, comple
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 where `check` found a leak, 2 for a mistake, 130 for Ctrl-C."""
+    """Run one command; returns the exit code: 0, 1 where `check` found a leak, 2 for a mistake, 70 for a fault of ours,
+    130 for Ctrl-C."""
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -34,6 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if options.traceback:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"al-lightning: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        if options.traceback:
+            raise
+        print(
+            f"al-lightning: unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+            f"(the full log is in {_log(error)}; please report it)",
+            file=sys.stderr,
+        )
+        return 70
     except KeyboardInterrupt:
         print("al-lightning: interrupted; resume goes on from the last finished step", file=sys.stderr)
         return 130
@@ -48,6 +66,16 @@ def parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return top
+
+
+def _log(error: Exception) -> str:
+    """Write what happened to a file of its own; its path."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="al-lightning-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        file.write(f"al-lightning {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n")
+        file.writelines(traceback.format_exception(error))
+    return file.name
 
 
 def _find_modules_here() -> None:

@@ -39,7 +39,7 @@ def write(paths: Sequence[Path], output: Path) -> None:
     runs = find_runs(paths)
     print_table(runs, console)
     path = write_report(runs, output, _pictures)
-    console.print(f"report: {path}", soft_wrap=True, highlight=False)
+    console.print(f"report: {path}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _pictures(run: Run, ids: list[str]) -> dict[str, Image]:

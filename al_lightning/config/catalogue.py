@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from al_lightning.config.schema import ConfigError
 
@@ -68,10 +68,12 @@ def read(path: Path) -> Content:
         raise ConfigError(f"{path}: not readable as YAML: {reason[0]}") from None
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path}: expected a mapping of keys to values")
-    bases, variants = layer.pop("base", None) or [], layer.pop("variants", None) or {}
+    bases, variants = layer.pop("base", []), layer.pop("variants", None) or {}
+    below = [bases] if isinstance(bases, str) else bases
+    if not isinstance(below, list | ListConfig) or not all(isinstance(base, str) and base for base in below):
+        raise ConfigError(f"{path}: base={bases!r}: expected a file, such as base: kvasir.yaml, or a list of files")
     if not isinstance(variants, DictConfig | dict):
         raise ConfigError(f"{path}: variants={variants}: expected a mapping, such as variants: {{random: {{}}}}")
-    below = [bases] if isinstance(bases, str) else list(bases)
     return Content(tuple(map(str, below)), layer, dict(_variant(path, key, variants[key]) for key in variants))
 
 

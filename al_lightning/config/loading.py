@@ -18,6 +18,8 @@ from al_lightning.config.schema import Config, ConfigError
 
 SWITCHED = ("dataset", "learner", "strategy", "oracle")
 """Sections whose options are those of the entry that they name."""
+TEXTS = ("name", "runs_dir", *(f"{section}.name" for section in SWITCHED))
+"""Keys whose value is a text: YAML reads 010 as 8 and no as false."""
 
 
 def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
@@ -36,10 +38,7 @@ def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
     for item in overrides:
         if "=" not in item:
             raise ConfigError(f"{item!r}: expected key=value, such as budget.stages=4, or the path of a YAML file")
-    try:
-        layers += [OmegaConf.from_dotlist([item]) for item in overrides]
-    except Exception as error:
-        raise ConfigError(f"{' '.join(overrides)}: {_first_line(error)}") from None
+    layers += [_override(item) for item in overrides]
     merged: Any = OmegaConf.structured(Config)
     for layer in layers:
         merged = _merge(merged, layer)
@@ -122,6 +121,39 @@ def _read(word: str | Path, beside: Path = Path()) -> list[DictConfig]:
     return [*below, content.layer, *([content.variants[found.variant]] if found.variant else [])]
 
 
+def _override(item: str) -> DictConfig:
+    """One `key=value`; the value is YAML, but for a # in it, which a path may hold and a shell line has no comments in.
+
+    Raises:
+        ConfigError: it is no YAML.
+    """
+    key, _, value = item.partition("=")
+    if " #" in value and value[:1] not in "\"'[{":
+        value = json.dumps(value)
+    try:
+        return OmegaConf.from_dotlist([f"{key}={value}"])
+    except Exception as error:
+        raise ConfigError(f"{item}: not readable as YAML: {_first_line(error)}") from None
+
+
+def _check_sections(below: Any, layer: DictConfig, prefix: str = "") -> None:
+    """Raise ConfigError where a section is given a single value, or a text a number."""
+    for name, value in layer.items_ex(resolve=False):
+        if name not in below:
+            continue
+        key, known = f"{prefix}{name}", OmegaConf.is_missing(below, name) or below[name]
+        if OmegaConf.is_dict(known):
+            if not OmegaConf.is_dict(value):
+                keys = ", ".join(map(str, known)) or "any"
+                raise ConfigError(f"{key}={value!r}: expected a section with keys ({keys})")
+            if OmegaConf.is_struct(below) or OmegaConf.get_type(known) is not dict:
+                _check_sections(known, value, f"{key}.")
+        elif key in TEXTS and not isinstance(value, str):
+            raise ConfigError(
+                f"{key}={value!r}: expected a text; YAML reads it as {type(value).__name__}: put it in quotes"
+            )
+
+
 def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
     for section in SWITCHED:
         changed = layer.get(section) if isinstance(layer, DictConfig) else None
@@ -129,10 +161,8 @@ def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
         old = below[section]
         if name is not None and not OmegaConf.is_missing(old, "name") and old.name != name:
             old.options = {}
-    for key, value in layer.items_ex(resolve=False) if isinstance(layer, DictConfig) else ():
-        if OmegaConf.is_dict(below.get(key) if key in below else None) and not OmegaConf.is_dict(value):
-            keys = ", ".join(map(str, below[key])) or "any"
-            raise ConfigError(f"{key!s}={value!r}: expected a section with keys ({keys})")
+    if isinstance(layer, DictConfig):
+        _check_sections(below, layer)
     try:
         return OmegaConf.merge(below, layer)
     except OmegaConfBaseException as error:

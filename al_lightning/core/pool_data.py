@@ -13,8 +13,7 @@ from al_lightning.core.task import Task
 
 @runtime_checkable
 class PoolData(Protocol):
-    """Needed by strategies that read images, ask for regions, pseudo-label or have `prepare`; see `data.PoolDataModule`.
-    """
+    """Needed by strategies that read images, ask for regions, pseudo-label or prepare; see `data.PoolDataModule`."""
 
     task: Task
     size: Size

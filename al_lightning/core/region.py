@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Size
 
-
 REGIONS: dict[str, type[Region]] = {}
 """kind -> the class that reads it; subclasses of `Region` add themselves."""
 
@@ -108,6 +107,7 @@ class Box(Region):
 
 ALL = np.array(True)
 """`Region.pixels` of a region that fills its window."""
+
 
 def region_of(entry: Mapping[str, Any]) -> Region | None:
     """The region in an entry of a state file or of "selected" in a stage row; None for a whole image.

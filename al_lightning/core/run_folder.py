@@ -19,8 +19,8 @@ class StageRow(TypedDict):
     """Revealed fraction of the pool's pixels, with equal weight for every image."""
     cost: dict[str, float | None]
     """"images" with a label, "pixels" at the images' own size, "clicks" (None for depth): of all labels so far."""
-    val: dict[str, float]
-    test: dict[str, float]
+    val: dict[str, float | None]
+    test: dict[str, float | None]
     seconds: dict[str, float]
     selected: list[dict[str, Any]]
 
@@ -110,7 +110,7 @@ class RunFolder:
     def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
         """Save finished steps to disk; returns all finished steps of the stage."""
         progress = self.progress(stage) | steps
-        write_atomic(self._state(stage), json.dumps(progress, indent=1))
+        write_atomic(self._state(stage), json.dumps(progress, indent=1, allow_nan=False))
         return progress
 
     def rows(self) -> tuple[dict[str, Any], ...]:
@@ -124,7 +124,7 @@ class RunFolder:
         content = self.stages.read_bytes() if self.stages.exists() else b""
         with self.stages.open("ab") as file:
             file.truncate(content.rfind(b"\n") + 1)
-            file.write(json.dumps(row).encode() + b"\n")
+            file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

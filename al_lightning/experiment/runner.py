@@ -19,6 +19,7 @@ from al_lightning.core.run_folder import RunFolder, write_atomic
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage
 from al_lightning.loop import ActiveLearningLoop
@@ -66,9 +67,11 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     if finished := _finished(folder):
         for done in finished:
             folder.append_row(done["row"])
-        console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False)
+        console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False, markup=False)
         return folder
     setup = prepare(full)
+    if not folder.config.is_file():
+        probe(setup)
     run_id = _describe(setup, folder)
     quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     level = quiet.level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from al_lightning.config import CompleteConfig, Config, ConfigError, nearest, plain, validate
+from al_lightning.config import CompleteConfig, Config, ConfigError, plain, validate
 from al_lightning.config.options import build, options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.oracle import Oracle
@@ -21,6 +22,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
@@ -30,8 +32,6 @@ from al_lightning.strategies import STRATEGIES
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
 OF_LEARNER = ("task", "size")
 """Parameters that a learner gets from the dataset; all others are options."""
-OURS = ("callbacks", "logger", "default_root_dir", "fast_dev_run")
-"""Arguments of the Trainer that the experiment itself sets."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Setup:
 
     def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
         """A fresh Trainer with the config's arguments."""
-        options: dict[str, Any] = {"enable_model_summary": False} | dict(plain(self.config)["trainer"])
+        options: dict[str, Any] = {"enable_model_summary": False} | trainer_options(self.config)
         if stage == 0 and self.config.learner.initial_epochs is not None:
             options["max_epochs"] = self.config.learner.initial_epochs
         if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
@@ -83,13 +83,14 @@ def complete(config: Config) -> CompleteConfig:
         "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
     )
     full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
-    known = [key for key in pl.Trainer.__init__.__annotations__ if key not in (*OURS, "return")]
-    for key in config.trainer:
-        if key not in known:
-            raise ConfigError(f"trainer.{key}: not an argument to set here{nearest(key, known)}")
-    if not any(config.trainer.get(key) is not None for key in ("max_epochs", "max_steps", "max_time")):
-        raise ConfigError("trainer.max_epochs: no value given; set the number of epochs of a stage")
+    check_trainer(trainer_options(full), list(inspect.signature(pl.Trainer).parameters))
+    check_paths(full)
     return full
+
+
+def trainer_options(config: Config) -> dict[str, Any]:
+    """The section trainer as plain values."""
+    return dict(plain(config)["trainer"])
 
 
 def prepare(config: CompleteConfig) -> Setup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from al_lightning.experiment import tracking
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     trainer = running.trainer(stage)
     if "test" not in done:
         begin = time.perf_counter()
-        val = _strip(trainer.validate(trained, data, verbose=False)[0])
+        val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
         done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = setup.cost.cost(pool)
@@ -156,9 +159,18 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    checkpoint = Path(best.best_model_path).resolve().relative_to(folder.path.resolve()).as_posix()
+    file = Path(best.best_model_path)
+    if not best.best_model_path:
+        # No validation ran: trainer.limit_val_batches=0, check_val_every_n_epoch above the epochs, or a stage that
+        # ended within its first epoch (max_steps, max_time).
+        file = place / "best.ckpt"
+        trainer.save_checkpoint(file, weights_only=True)
+        log.warning("stage %d: no validation ran, so that the weights at the end of the training are tested", stage)
+    checkpoint = file.resolve().relative_to(folder.path.resolve()).as_posix()
     return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
 
 
-def _strip(values: Mapping[str, float]) -> dict[str, float]:
-    return {name.split("/", 1)[1]: float(value) for name, value in values.items()}
+def _strip(values: Mapping[str, float]) -> dict[str, float | None]:
+    """{"miou": 0.7, ...} of {"test/miou": 0.7, ...}; None, which JSON has, for what is not a finite number."""
+    found = {name.split("/", 1)[1]: float(value) for name, value in values.items()}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

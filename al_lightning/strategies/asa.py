@@ -1,4 +1,4 @@
-"""Attention, Suggestion and Annotation (Li & Yin 2020): uncertain images that bring the distributions of L and U closer.
+"""Attention, Suggestion and Annotation (Li & Yin 2020): uncertain images that reduce the discrepancy of L and U.
 
 A reconstruction: only the paper's abstract, the start of its introduction and its footnotes were available. From the
 paper are the committee, the descriptors averaged over its members, and the selection by a distribution discrepancy;

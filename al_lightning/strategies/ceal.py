@@ -102,7 +102,7 @@ def quantile(counts: Floats, fraction: float) -> float:
     Example:
         >>> counts = np.zeros(128)
         >>> counts[100] = 8  # eight pixels in one bin
-        >>> quantile(counts, 1.0) == UPPER[100]
+        >>> bool(quantile(counts, 1.0) == UPPER[100])
         True
     """
     wanted = fraction * counts.sum()

@@ -31,7 +31,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CEALMelanoma:
-    """Images without a detection, the most uncertain and random ones for the annotator; certain ones are pseudo-labelled.
+    """Images without a detection, the most uncertain and random ones to annotate; certain ones are pseudo-labelled.
 
     u(x) = Σ_pixels v·w: v the variance of the foreground over MC passes, w the distance to the contour inside the
     deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. The groups are

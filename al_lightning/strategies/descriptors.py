@@ -68,8 +68,8 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
 
     Up to 4,096 vectors: exactly, from the Gram matrix AAᵀ = UΛUᵀ, coordinates U√Λ. Above: randomised subspace
     iteration (Halko, Martinsson & Tropp 2011), basis ← QR(AᵀA·basis), then the principal axes inside the basis;
-    each block is read once for both products. Memory: up to three arrays (F, D + oversample), for 3 × 256 × 256 pixels and 512
-    components 1.2 GB.
+    each block is read once for both products. Memory: up to three arrays (F, D + oversample), 1.2 GB for
+    3 × 256 × 256 pixels and 512 components.
 
     Args:
         read: (start, stop) -> those of the (n, F) vectors, float32.
@@ -81,7 +81,7 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
 
     Example:
         >>> vectors = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])  # 5 apart on one line
-        >>> pca(lambda start, stop: vectors[start:stop], 3, 1).round().abs().tolist()
+        >>> abs(pca(lambda start, stop: vectors[start:stop], 3, 1).round()).tolist()
         [[5.0], [0.0], [5.0]]
     """
     dimensions = read(0, 1).shape[1]

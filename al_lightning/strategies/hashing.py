@@ -23,25 +23,29 @@ from al_lightning.strategies.uncertain import UncertaintySampling
 
 LABEL = NDArray[np.int64]
 MOST = 1024
-"""Groups that are merged one at a time, smallest first; smaller ones go to the nearest of these at once."""
+"""Number of largest groups that are merged one by one; all smaller groups first join the nearest of these at once."""
 
 
 @dataclass(frozen=True)
 class UncPCAHash:
-    """⌊ratio·B⌋ images of highest least confidence, and the rest drawn from the others in turn from each bucket of a
+    """⌊ratio·B⌋ images of highest least confidence, and the rest drawn from the others, in turn from each bucket of a
     locality-sensitive hash of image descriptors.
 
-    The published code ends slices one short and reads positions as ids; this does neither. A zero descriptor
-    (a constant image) has a bucket of its own.
+    The published code has two faults that are not reproduced: its slices are one element short, and it takes positions
+    for ids. Zero descriptors (of constant images) have a bucket of their own.
 
-    ratio: share of uncertain picks; 0.7 in the final experiments.
-    descriptor: "per_image_pc1", the first principal component of each image (official), or "pca_pixels", PCA
-        across images.
-    planes: m random hyperplanes through the mean descriptor; a bucket is one pattern of signs.
-    bins: buckets left after merging the smallest into the nearest.
-    banded: the official structure instead: two images share a bucket if all 30 signs of any of 10 bands agree.
-    size: side in pixels to which images are resized for "per_image_pc1".
-    components: of "pca_pixels".
+    Args:
+        ratio (float): fraction of the picks that are made by uncertainty, in [0, 1]; 0.7 in the final experiments of
+            the paper. Default 0.7.
+        descriptor (str): "per_image_pc1", the first principal component of each image (published code), or
+            "pca_pixels", PCA across images. Default "per_image_pc1".
+        planes (int): number of random hyperplanes through the mean descriptor, 1 to 62; a bucket is one pattern of
+            signs. Default 5.
+        bins (int): number of buckets that are left after merging the smallest into the nearest. Default 20.
+        banded (bool): group as the published code does: two images are in one bucket if all 30 signs of any of 10
+            bands agree. Default False.
+        size (int): side in pixels to which images are resized for "per_image_pc1", at least 2. Default 224.
+        components (int): number of principal components for "pca_pixels". Default 512.
     """
 
     ratio: float = 0.7
@@ -86,7 +90,14 @@ class UncPCAHash:
 def hash_buckets(
     descriptors: Floats, rng: np.random.Generator, planes: int = 5, bins: int = 20, banded: bool = False
 ) -> LABEL:
-    """(N, D) -> (N,) bucket, 0 ≤ bucket < number of buckets: at most `bins` and one for zero descriptors."""
+    """(N, D) -> (N,) bucket, 0 ≤ bucket < number of buckets: at most `bins` and one for zero descriptors.
+
+    Example:
+        >>> descriptors = np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 0.0]])
+        >>> first, copy, opposite, zero = hash_buckets(descriptors, np.random.default_rng(0)).tolist()
+        >>> first == copy, first == opposite, zero
+        (True, False, 2)
+    """
     zero = ~descriptors.any(axis=1)
     label = np.zeros(len(descriptors), dtype=np.int64)
     if not zero.all():
@@ -99,20 +110,30 @@ def hash_buckets(
 
 
 def sign_patterns(x: Floats, rng: np.random.Generator, planes: int) -> LABEL:
-    """(N, D) -> (N,): the signs of `planes` random projections as one number."""
+    """(N, D) -> (N,): the signs of `planes` random projections as the bits of a number.
+
+    Example:
+        >>> sign_patterns(np.array([[1.0], [-1.0]]), np.random.default_rng(0), planes=5).sum().item()  # 2⁵ − 1
+        31
+    """
     signs = x @ rng.standard_normal((x.shape[1], planes)) > 0
     pattern: LABEL = signs @ (1 << np.arange(planes, dtype=np.int64))
     return pattern
 
 
 def banded_groups(x: Floats, rng: np.random.Generator, rows: int = 30, bands: int = 10) -> LABEL:
-    """(N, D) -> (N,): components of the graph that joins images whose `rows` signs agree in any of `bands`."""
+    """(N, D) -> (N,): components of the graph that joins images whose `rows` signs agree in any of `bands` bands.
+
+    Example:
+        >>> banded_groups(np.array([[1.0], [2.0], [-1.0]]), np.random.default_rng(0)).tolist()
+        [0, 0, 1]
+    """
     n = len(x)
     parent, child = [], []
     for _ in range(bands):
         pattern = sign_patterns(x, rng, rows)
         _, first, inverse = np.unique(pattern, return_index=True, return_inverse=True)
-        parent.append(first[inverse])  # the first image of the same pattern stands for all of them
+        parent.append(first[inverse])  # an edge from each image to the first of its pattern
         child.append(np.arange(n))
     i, j = np.concatenate(parent), np.concatenate(child)
     graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
@@ -121,10 +142,14 @@ def banded_groups(x: Floats, rng: np.random.Generator, rows: int = 30, bands: in
 
 
 def merge(x: Floats, groups: LABEL, bins: int) -> LABEL:
-    """Merge the smallest group (ties: the lowest number) into the one of nearest mean until `bins` are left.
+    """Merge the smallest group (of equal ones the lowest number) into that of nearest mean until `bins` are left.
 
-    x (N, D), groups (N,) -> (N,) numbers without gaps. Of more than 1,024 groups the smaller ones first go to the
+    x (N, D), groups (N,) -> (N,) numbers without gaps. Of more than 1,024 groups the smaller ones first join the
     nearest of the 1,024 largest.
+
+    Example:
+        >>> merge(np.array([[0.0], [0.0], [1.0], [9.0], [9.0]]), np.array([0, 0, 1, 2, 2]), bins=2).tolist()
+        [0, 0, 0, 1, 1]
     """
     label = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     count = np.bincount(label).astype(np.float64)
@@ -158,9 +183,15 @@ def _sums(x: Floats, label: LABEL, groups: int) -> NDArray[np.float64]:
 
 
 def round_robin(buckets: LABEL, number: int, rng: np.random.Generator) -> LABEL:
-    """`number` positions: one random member of each bucket in turn, skipping empty ones; (N,) -> (number,)."""
+    """`number` positions: one random member of each bucket in turn, skipping empty ones; (N,) -> (number,).
+
+    Example:
+        >>> buckets = np.array([0, 0, 0, 1])
+        >>> buckets[round_robin(buckets, 3, np.random.default_rng(0))].tolist()
+        [0, 1, 0]
+    """
     shuffled = rng.permutation(len(buckets))
     by_bucket = shuffled[np.argsort(buckets[shuffled], kind="stable")]
     size = np.bincount(buckets)
-    turn = np.arange(len(buckets)) - np.repeat(np.cumsum(size) - size, size)  # rank inside the bucket
+    turn = np.arange(len(buckets)) - np.repeat(np.cumsum(size) - size, size)  # position within the bucket
     return by_bucket[np.lexsort((buckets[by_bucket], turn))][:number]

@@ -25,12 +25,12 @@ GAMMA = 0.5
 class Mixture:
     """⌊γB⌋ of B picks by `uncertain` and the rest by `diverse`, both on the whole unlabelled pool, then their union.
 
-    While the union is short of B, what is chosen counts as labelled and the remainder is split again by γ.
-    γ = 0 is `diverse` alone, γ = 1 `uncertain` alone. A row that both choose is credited to `uncertain`.
+    While the union has fewer than B rows, its rows count as labelled and the remainder is divided again by γ.
+    γ = 0 is `diverse` alone, γ = 1 `uncertain` alone. The source of a row that both pick is that of `uncertain`.
 
     Args:
-        uncertain ({name, options}): a strategy of whole images, of any kind.
-        diverse ({name, options}): another one.
+        uncertain ({name, options}): a strategy of whole images.
+        diverse ({name, options}): another strategy of whole images.
         gamma (float): γ, fraction of the images that `uncertain` picks, in [0, 1]. Default 0.5.
     """
 
@@ -46,7 +46,7 @@ class Mixture:
         return self.uncertain.needs | self.diverse.needs
 
     def prepare(self, context: StageContext) -> Mixture:
-        """The mixture for one stage: a part that has `prepare` looks at the pool first."""
+        """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
         return replace(self, uncertain=prepared(self.uncertain, context), diverse=prepared(self.diverse, context))
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
@@ -72,25 +72,25 @@ class RegionMixture:
     """Whole images by one strategy and regions by another: ⌊γB⌋ of B images' pixels by `uncertain`, the rest by
     `diverse`.
 
-    The images are picked first, and regions are taken from what they leave. Where regions of such an image are known
-    already, other regions are asked for instead of these pixels.
+    The images are picked first, and the regions from the other images. Where a picked image has revealed regions, as
+    many pixels as these have are asked for in further regions.
 
     Args:
-        uncertain, diverse, gamma: as of `Mixture`; one of the two strategies asks for regions.
+        uncertain, diverse, gamma: as of `Mixture`; exactly one of the two strategies asks for regions.
     """
 
     uncertain: Strategy | RegionStrategy
     diverse: Strategy | RegionStrategy
     gamma: float = GAMMA
     context: StageContext | None = None
-    """Of the stage, once prepared."""
+    """The stage's context, set by `prepare`."""
     regions: ClassVar[Literal[True]] = True
 
     def __post_init__(self) -> None:
         check_fraction(self.gamma)
         if asks_for_regions(self.uncertain) and asks_for_regions(self.diverse):
             raise ValueError(
-                "both parts ask for regions, which could overlap; mix regions with a strategy of whole images"
+                "both strategies ask for regions, which could overlap; mix regions with a strategy of whole images"
             )
 
     @property
@@ -98,8 +98,8 @@ class RegionMixture:
         return self.uncertain.needs | self.diverse.needs
 
     def prepare(self, context: StageContext) -> RegionMixture:
-        """The mixture for one stage: a part that has `prepare` looks at the pool first."""
-        uncertain, diverse = (prepared(part, context) for part in (self.uncertain, self.diverse))
+        """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
+        uncertain, diverse = (prepared(strategy, context) for strategy in (self.uncertain, self.diverse))
         return replace(self, uncertain=uncertain, diverse=diverse, context=context)
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
@@ -110,22 +110,22 @@ class RegionMixture:
         if context is None:
             raise ValueError("RegionMixture: regions are chosen through ActiveLearningLoop, which calls prepare first")
         pixels = context.size[0] * context.size[1]
-        images = -(-area // pixels)  # what was revealed beyond whole images is less than one
+        images = -(-area // pixels)  # rounded up: fewer pixels than one image were revealed beyond whole images
         by_uncertainty = count(self.gamma, images)
         chosen = Query.of(np.empty(0, dtype=np.int64), "")
-        for part, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
-            if number > 0 and not asks_for_regions(part):
-                chosen += part.select(candidates, number, rng)
+        for strategy, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
+            if number > 0 and not asks_for_regions(strategy):
+                chosen += strategy.select(candidates, number, rng)
         known = sum(area_of(context.regions(row), context.size) for row in chosen.rows.tolist())
         wanted = area - len(chosen) * pixels + known
-        for part, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
-            if number > 0 and asks_for_regions(part):
-                chosen += part.select(candidates.also_labelled(chosen.rows), wanted, rng)
+        for strategy, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
+            if number > 0 and asks_for_regions(strategy):
+                chosen += strategy.select(candidates.also_labelled(chosen.rows), wanted, rng)
         return chosen
 
 
 def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = GAMMA) -> Strategy | RegionStrategy:
-    """γ of the budget by one strategy and the rest by another, one of which may ask for regions.
+    """The fraction γ of the picks by one strategy and the rest by another; one of them may ask for regions.
 
     Args:
         uncertain ({name, options}): the first strategy.
@@ -147,7 +147,11 @@ def count(gamma: float, number: int) -> int:
 
 
 def check_fraction(gamma: float) -> None:
-    """Refuse what is no fraction."""
+    """Check that γ is a fraction.
+
+    Raises:
+        ValueError: it is outside [0, 1].
+    """
     if not 0 <= gamma <= 1:
         raise ValueError(f"gamma={gamma}: expected a fraction of the images in [0, 1]")
 
@@ -164,7 +168,7 @@ def unc_ta_coreset(gamma: float = GAMMA, top: float = 1.0, measure: str = "bvsb"
 
 
 def unc_pca_coreset(gamma: float = GAMMA, top: float = 1.0, components: int = 512) -> Mixture:
-    """BvSB and PCA-Coreset: what the code of Thapa et al. runs as "Uncertainty + PCA".
+    """BvSB and PCA-Coreset in the proportion γ : 1 − γ: "Uncertainty + PCA" in the code of Thapa et al. 2022.
 
     Args:
         gamma (float): γ, fraction of the images picked by BvSB, in [0, 1]. Default 0.5.

@@ -1,4 +1,4 @@
-"""PCA-Coreset: k-center-greedy on raw pixels, the task-agnostic counterpart of TA-Coreset."""
+"""PCA-Coreset: k-center-greedy on raw pixels, which needs no learner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from al_lightning.strategies.descriptors import pca_pixels
 class PCACoreset:
     """Greedy core-set on the PCA of the pool's flattened pixels (a baseline of Thapa et al. 2022).
 
-    components: principal components; at most one less than the images of the pool.
+    Args:
+        components (int): number of principal components, at least 1; of a pool of P images at most P − 1 are used.
+            Default 512.
     """
 
     components: int = 512

@@ -1,4 +1,4 @@
-"""Random selection: the baseline of every curve."""
+"""Random selection, the baseline."""
 
 from __future__ import annotations
 

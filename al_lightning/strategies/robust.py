@@ -1,4 +1,4 @@
-"""Robust core-set: k-center solved as a mixed-integer program that may leave out a few outliers."""
+"""Robust core-set: k-center as a mixed-integer program that may leave a few outliers uncovered."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from al_lightning.neighbors import k_center_greedy, nearest
 logger = logging.getLogger(__name__)
 
 MAX_PAIRS = 10_000_000
-"""Pairs within the greedy radius, so non-zeros of the constraints: about 0.5 GB in the solver."""
+"""Maximum of pairs within the greedy radius, the non-zeros of the constraints: about 0.5 GB in the solver."""
 MAX_POINTS = 20_000
-"""Unlabelled points whose distances are all computed: some 10 s on two cores."""
+"""Maximum of unlabelled points, all of whose distances are computed: about 10 s on two cores."""
 CHUNK = 256
-"""Rows whose distances to all unlabelled points are held at a time."""
+"""Points whose distances to all unlabelled points are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,18 @@ class RobustCoreset:
 
     The paper's ω_ij and ξ_ij are projected out, exactly: for a given δ there is a solution if and only if binary
     u with Σu_j = B and ξ with Σξ_i ≤ Ξ satisfy Σ_{j: Δ_ij ≤ δ} u_j + ξ_i ≥ 1 for every i that no labelled
-    image covers. Distances are true, not squared; δ ends between half the greedy radius and the greedy radius
-    where Ξ = 0, and anywhere below it where outliers may be left out. The score of each pick is that δ.
+    image covers. Distances are not squared. The final δ is between half the greedy radius and the greedy radius
+    where Ξ = 0, and at most the greedy radius with outliers. The score of each pick is this δ.
 
-    The picks are greedy k-center's, with a warning and the source "k-center (greedy fallback)", where more than
-    20,000 images are unlabelled, more than 10,000,000 pairs lie within the greedy radius, or the time is over
-    before a smaller radius was found. If the
-    time is over after one was, the best cover so far is kept, source "robust k-center (time limit)". Results
-    then depend on the machine's speed.
+    The picks are those of greedy k-center, with a warning and the source "k-center (greedy fallback)", where more
+    than 20,000 images are unlabelled, more than 10,000,000 pairs are within the greedy radius, or the time limit is
+    reached before a smaller radius is found. Where it is reached later, the best cover so far is kept, with the
+    source "robust k-center (time limit)". Where it is reached, results depend on the speed of the machine.
 
-    time_limit: seconds for the whole selection.
-    outliers: Ξ; by default ⌊10⁻⁴·|U|⌋, so 0, exact k-center, for every pool of fewer than 10,000.
+    Args:
+        time_limit (float): seconds for the whole selection, above 0. Default 60.
+        outliers (int | None): Ξ, images that may be farther than δ from all centres, at least 0. Default None:
+            ⌊10⁻⁴·|U|⌋, which is 0, exact k-center, for pools of fewer than 10,000 images.
     """
 
     time_limit: float = 60.0
@@ -108,26 +109,31 @@ class RobustCoreset:
 def pairs_within(features: Floats, radius: float, deadline: float) -> Pairs | str:
     """Pairs (i, j) of (U, D) features with ‖z_i − z_j‖ ≤ radius, i = j included.
 
-    The reason instead where they are too many or time.monotonic() passes `deadline`.
+    Returns the reason instead where they are too many or time.monotonic() passes `deadline`.
+
+    Example:
+        >>> pairs = pairs_within(np.array([[0.0], [1.0], [5.0]]), 2.0, deadline=np.inf)
+        >>> pairs.row.tolist(), pairs.column.tolist(), pairs.value.tolist()
+        ([0, 0, 1, 1, 2], [0, 1, 0, 1, 2], [0.0, 1.0, 1.0, 0.0, 0.0])
     """
     if len(features) > MAX_POINTS:
         return f"{len(features):,} unlabelled images, more than {MAX_POINTS:,}"
     x = features - features.mean(axis=0, dtype=np.float64)
     norms = (x * x).sum(axis=1)
-    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     count = 0
     for start in range(0, len(x), CHUNK):
         stop = min(start + CHUNK, len(x))
         squared = norms[start:stop, None] + norms - 2 * (x[start:stop] @ x.T)
-        squared[squared < 1e-13 * (norms[start:stop, None] + norms)] = 0.0  # rounding of copies
+        squared[squared < 1e-13 * (norms[start:stop, None] + norms)] = 0.0  # distances of copies, but for rounding
         i, j = np.nonzero(squared <= radius**2)
         count += len(i)
         if count > MAX_PAIRS:
             return f"more than {MAX_PAIRS:,} pairs of images within the greedy radius"
         if time.monotonic() > deadline:
             return "the time was over before all distances were known"
-        parts.append((i + start, j, np.sqrt(squared[i, j])))
-    row, column, value = zip(*parts, strict=True)
+        blocks.append((i + start, j, np.sqrt(squared[i, j])))
+    row, column, value = zip(*blocks, strict=True)
     return Pairs(np.concatenate(row), np.concatenate(column), np.concatenate(value))
 
 
@@ -139,15 +145,23 @@ def smallest_cover(
     Args:
         pairs: distances between unlabelled points that are at most `radius`.
         base: (U,) distance to the nearest labelled point, inf where none is labelled.
-        radius: the greedy radius, which is known to do.
-        deadline: in time.monotonic().
+        radius: the greedy radius, for which a cover is known.
+        per_stage: B.
+        outliers: number of points that may stay uncovered.
+        deadline: as time.monotonic().
 
     Returns:
-        ascending positions or None where no radius below the greedy one was found, that radius, and whether
-        it is proven to be the smallest.
+        ascending positions, or None where no radius below the greedy one was found; the radius; and whether it is
+        proven to be the smallest.
+
+    Example:
+        >>> pairs = pairs_within(np.array([[0.0], [1.0], [2.0]]), 2.0, deadline=np.inf)
+        >>> position, radius, proven = smallest_cover(pairs, np.full(3, np.inf), 2.0, 1, 0, deadline=np.inf)
+        >>> position.tolist(), radius, proven
+        ([1], 1.0, True)
     """
     value = np.concatenate([pairs.value, base[base <= radius]])
-    lowest = 0.0 if outliers else radius / 2 * (1 - 1e-5)  # greedy's guarantee holds without outliers only
+    lowest = 0.0 if outliers else radius / 2 * (1 - 1e-5)  # greedy is a 2-approximation only without outliers
     radii = np.unique(value[(value >= lowest) & (value < radius * (1 - 1e-5))])
     low, high = 0, len(radii)
     best: NDArray[np.int64] | None = None
@@ -168,7 +182,8 @@ def smallest_cover(
 def cover(
     pairs: Pairs, base: NDArray[np.float64], radius: float, per_stage: int, outliers: int, seconds: float
 ) -> NDArray[np.int64] | None:
-    """B positions that cover all but `outliers` points within `radius`; empty: there are none; None: undecided."""
+    """B positions that cover all but `outliers` points within `radius`; empty where there are none, None where the
+    solver did not decide within `seconds`."""
     n = len(base)
     open_ = np.flatnonzero(base > radius)
     near = pairs.value <= radius

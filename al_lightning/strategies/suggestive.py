@@ -1,4 +1,4 @@
-"""Suggestive Annotation (Yang et al. 2017): the most uncertain images, and of those the most representative."""
+"""Suggestive Annotation (Yang et al. 2017): the most representative of the most uncertain images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from al_lightning.uncertainty import image_score, mc_variance
 CHUNK_FLOATS = 2**22
 """Descriptor entries or similarities of one chunk: 16 MiB in float32."""
 CACHE_BYTES = 2**30
-"""Similarities candidates × unlabelled are kept up to this size and computed anew beyond it."""
+"""Similarities of candidates and unlabelled images are cached up to this size and recomputed beyond it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Suggestive:
     averaged over the members of the committee and clamped at 0; F is submodular, so greedy reaches 1 − 1/e of
     the optimum. The score of a pick is its gain in F.
 
-    pool_factor: K/B, 2 in the paper (K = 16, B = 8); K is at most |U|.
+    Args:
+        pool_factor (float): K/B, at least 1; K = 16 and B = 8 in the paper. K is at most |U|. Default 2.
     """
 
     pool_factor: float = 2.0
@@ -40,7 +41,7 @@ class Suggestive:
 
     def __post_init__(self) -> None:
         if not 1 <= self.pool_factor < np.inf:
-            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1, or K < k candidates are left")
+            raise ValueError(f"pool_factor={self.pool_factor}: expected at least 1 candidate per image to pick")
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         assert prediction.passes is not None
@@ -48,7 +49,7 @@ class Suggestive:
         variance = mc_variance(prediction.passes)
         assert prediction.passes.mean is not None
         if prediction.passes.mean.shape[1] == 2:
-            variance = variance / 2  # both classes vary alike: the paper's variance of the foreground
+            variance = variance / 2  # both classes have the paper's variance of the foreground
         return {"committee-variance": image_score(variance), "members": prediction.members.float()}
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
@@ -65,19 +66,24 @@ def max_cover(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Greedy max_{S ⊆ pool, |S| = number} Σ_{j ∈ covered} max_{i∈S} sim(i, j), exactly.
 
-    With r_j = max_{i∈S} sim(i, j), the gain of i is Σ_j max(0, sim(i, j) − r_j). A pick raises r_j for ever fewer
-    j, and only their terms of the gains change: some K·U·ln(number) operations instead of number·K·U. Gains
-    within 1e-9·U of the largest count as equal, because that is what rounding moves them by; the first of
-    `pool` wins.
+    With r_j = max_{i∈S} sim(i, j), the gain of i is Σ_j max(0, sim(i, j) − r_j). Later picks raise r_j for fewer j,
+    and only the terms of these j change in the gains: about K·U·ln(number) operations instead of number·K·U. Gains
+    within 1e-9·U of the largest, the size of rounding errors, count as equal; of these the first in `pool` is taken.
 
     Args:
         members: (N, M, D) descriptors by M members.
         pool: (K,) positions that may be chosen.
         covered: (U,) positions to cover.
-        number: how many to choose.
+        number: of positions to choose.
 
     Returns:
-        positions (number,) in the order of choice, their gains (number,).
+        positions (number,) in the order of selection, their gains (number,).
+
+    Example:
+        >>> members = np.array([[[1.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]])  # two images alike, one different
+        >>> position, gain = max_cover(members, np.array([0, 1, 2]), np.array([0, 1, 2]), 2)
+        >>> position.tolist(), gain.tolist()
+        ([0, 2], [2.0, 1.0])
     """
     similarity = _similarity(members, pool, covered)
     step = max(1, CHUNK_FLOATS // len(pool))
@@ -93,9 +99,9 @@ def max_cover(
         own = similarity(everything, best)
         raised = np.flatnonzero(own > reach)
         for start in range(0, len(raised), step):
-            part = raised[start : start + step]
-            old, new = reach[part, None], own[part, None]
-            lost = np.clip(similarity(part, None), old, new) - old  # max(0, s − old) − max(0, s − new)
+            block = raised[start : start + step]
+            old, new = reach[block, None], own[block, None]
+            lost = np.clip(similarity(block, None), old, new) - old  # max(0, s − old) − max(0, s − new)
             gain -= lost.sum(axis=0, dtype=np.float64)
         reach[raised] = own[raised]
         gain[best] = -np.inf
@@ -106,16 +112,16 @@ def _similarity(
     members: Floats, pool: NDArray[np.int64], covered: NDArray[np.int64]
 ) -> Callable[[NDArray[np.int64], int | None], NDArray[Any]]:
     """A function (positions in covered, position in pool or None for all) -> (n,) or (n, K) similarities."""
-    scale = np.float32(1 / members.shape[1])  # the product of concatenated unit vectors is M times the mean cosine
+    scale = np.float32(1 / members.shape[1])  # a product of concatenated unit vectors is M times the mean cosine
     candidates = _flat(members[pool]) * scale
-    rows = max(1, CHUNK_FLOATS // candidates.shape[1])
+    lines = max(1, CHUNK_FLOATS // candidates.shape[1])
 
     def compute(which: NDArray[np.int64], one: int | None) -> NDArray[Any]:
         right = candidates.T if one is None else candidates[one]
         found = np.empty((len(which), *right.shape[1:]), dtype=np.float32)
-        for start in range(0, len(which), rows):
-            part = slice(start, start + rows)
-            np.maximum(_flat(members[covered[which[part]]]) @ right, 0, out=found[part])
+        for start in range(0, len(which), lines):
+            block = slice(start, start + lines)
+            np.maximum(_flat(members[covered[which[block]]]) @ right, 0, out=found[block])
         return found
 
     if 4 * len(pool) * len(covered) > CACHE_BYTES:
@@ -129,5 +135,5 @@ def _similarity(
 
 
 def _flat(members: Floats) -> NDArray[np.float32]:
-    """(n, M, D) -> (n, M·D) float32, a unit vector for each member."""
+    """(n, M, D) -> (n, M·D) float32, with a unit vector for each member."""
     return unit(members.astype(np.float32, copy=False)).reshape(len(members), -1)

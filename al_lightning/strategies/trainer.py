@@ -1,4 +1,4 @@
-"""The Trainer of a strategy that trains something of its own."""
+"""Arguments of the Trainer of a strategy that trains a model of its own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import distributed as dist
 
 
 def own_trainer(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a Trainer for one device: those given, over quiet defaults.
+    """Arguments of a Trainer for one device: those given, over defaults without logger, checkpoints and progress bar.
 
-    For one device Lightning takes its single-device strategy, which leaves an initialised process group and a
-    launcher's environment alone. `devices=1` would be the first GPU for every rank; it is made the current one,
+    For one device Lightning uses its single-device strategy, which does not touch an initialised process group or the
+    environment of a launcher. `devices=1` would be the first GPU for every rank, so it is replaced by the current GPU,
     which the Trainer of the stage has set for this process.
     """
     arguments: dict[str, Any] = {

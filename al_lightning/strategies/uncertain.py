@@ -1,4 +1,4 @@
-"""Uncertainty sampling: the images whose pixels the learner is least sure of."""
+"""Uncertainty sampling: the images of highest mean pixel uncertainty."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from al_lightning.uncertainty import SEVERAL, SINGLE, image_score
 class UncertaintySampling:
     """The images of highest mean pixel uncertainty.
 
-    name: a key of `uncertainty.SINGLE` (one forward pass), of `uncertainty.SEVERAL` (MC passes or a committee),
-        or "deviation" (standard deviation of depth in cm).
-    top: mean over this share of most uncertain pixels; 1 is the plain mean.
+    Args:
+        name (str): a key of `uncertainty.SINGLE` (one forward pass) or of `uncertainty.SEVERAL` (MC passes or a
+            committee), or "deviation" (standard deviation of depth in cm).
+        top (float): the score is the mean over this fraction of the most uncertain pixels, in (0, 1]. Default 1.
     """
 
     name: str
@@ -31,7 +32,7 @@ class UncertaintySampling:
         if self.name not in known:
             raise ValueError(f"name={self.name!r}: expected one of {known}")
         if not 0 < self.top <= 1:
-            raise ValueError(f"top={self.top}: expected a share of pixels in (0, 1]")
+            raise ValueError(f"top={self.top}: expected a fraction of the pixels in (0, 1]")
 
     @property
     def needs(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""VAAL: Variational Adversarial Active Learning (Sinha, Ebrahimi & Darrell 2019), after the authors' code."""
+"""VAAL: Variational Adversarial Active Learning (Sinha, Ebrahimi & Darrell 2019), following the authors' code."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from al_lightning.strategies.trainer import own_trainer
 logger = logging.getLogger(__name__)
 
 COLLAPSED = 1e-4
-"""Standard deviation of D(μ) over the unlabelled pool below which its order says nothing."""
+"""Standard deviation of D(μ) over the unlabelled pool below which its order is arbitrary."""
 SCORED = 64
-"""Images of a batch when the pool is scored."""
+"""Images per batch when the pool is scored."""
 
 Reduction = Literal["official", "per_sample"]
 Pair = tuple[Rows, Rows]
@@ -40,41 +40,44 @@ Pair = tuple[Rows, Rows]
 
 @dataclass(frozen=True)
 class VAAL:
-    """The unlabelled images that a discriminator is least likely to take for labelled ones, by the latent mean of
-    a variational autoencoder that is trained to deceive it; both are trained anew at every stage.
+    """The unlabelled images that a discriminator is least likely to classify as labelled, by the latent mean of a
+    variational autoencoder that is trained against it; both are trained from scratch at every stage.
 
     With D(μ) the probability of "labelled", on a batch x_L of labelled and one x_U of unlabelled images:
 
         L_VAE = V(x_L) + V(x_U) + adversary · (BCE(D(μ_L), 1) + BCE(D(μ_U), 1)),   V(x) = mean (x − x̂)² + beta · KL
         L_D   = BCE(D(μ_L), 1) + BCE(D(μ_U), 0)
 
-    An iteration is `vae_steps` steps on L_VAE, each on fresh batches, then `adversary_steps` on L_D, the first of
+    An iteration is `vae_steps` steps on L_VAE, each on new batches, then `adversary_steps` on L_D, the first of
     them on the batches of the last VAE step. The pool is scored with D(μ) in evaluation mode, so that no image's
     score depends on another's; the official code scores in training mode.
 
-    Training runs in a private single-device Trainer. In a run of several ranks every rank calls `select` and trains
-    the same model from the same seed on its own device; rank 0's scores then count on all of them, because kernels
-    of a GPU need not repeat to the last bit.
+    Training uses a single-device Trainer of its own. In a run of several ranks every rank calls `select` and trains
+    the same model from the same seed on its own device; the scores of rank 0 are then used on all ranks, because GPU
+    kernels are not deterministic to the last bit.
 
-    Where nothing is labelled yet, or the standard deviation of the scores is below 1e-4, a warning says so, and the
+    Where no image is labelled, or the standard deviation of the scores is below 1e-4, there is a warning, and the
     source of the picks is "random" or "vaal (collapsed)".
 
-    latent: dimensions of μ; None is 32, the authors name 128 for road scenes.
-    beta: weight of the KL term. The reconstruction is a mean over 3·S² elements, so the authors' 1 weighs KL at least
-        3·S² times as much as their sum would; after a short training μ then says little, and two seeds hardly agree.
-    adversary: λ2, weight of the adversarial term.
-    kl: "official" sums KL over the batch (the reconstruction is a mean over all elements, so KL outweighs it by
-        orders of magnitude), "per_sample" averages over it; "auto" is official for images up to 64 px, else
-        per_sample.
-    size: side in pixels that images are resized to, 32, 64, 128 or 256; None is the largest of them that is not
-        above the learner's shorter side, at least 32.
-    lr: learning rate of both Adam optimisers.
-    batch_size: images of a labelled and of an unlabelled batch; None is 128 up to 64 px and 20 above, but no more
-        than are labelled.
-    iterations: None is ⌊|L|·100 / batch_size⌋, at least 1.
-    vae_steps, adversary_steps: optimiser steps an iteration.
-    gradient_clip: bound on the norm of the gradient at each step; None does not bound it.
-    multiplier: factor on the widths of the autoencoder.
+    Args:
+        latent (int | None): dimensions of μ, 32 to 128; the authors use 128 for road scenes. Default None: 32.
+        beta (float): weight of the KL term, at least 0. The reconstruction is a mean over 3·S² elements, so the
+            authors' 1 weights KL at least 3·S² times as much as with their sum; after short training μ then depends
+            little on the image, and the picks of two seeds hardly agree. Default 1.
+        adversary (float): λ2, weight of the adversarial term, at least 0. Default 1.
+        kl (str): "official" sums KL over the batch, which makes it orders of magnitude larger than the reconstruction,
+            "per_sample" averages over the batch, and "auto" is official for images of up to 64 pixels and per_sample
+            above. Default "auto".
+        size (int | None): side in pixels to which images are resized, 32, 64, 128 or 256. Default None: the largest
+            of these that is at most the shorter side of the learner's image, or 32.
+        lr (float): learning rate of both Adam optimisers, above 0. Default 5e-4.
+        batch_size (int | None): images per batch, labelled and unlabelled ones alike. Default None: 128 for images of
+            up to 64 pixels and 20 above, but at most the number of labelled images.
+        iterations (int | None): number of iterations. Default None: ⌊|L|·100 / batch_size⌋, at least 1.
+        vae_steps (int): optimiser steps of the autoencoder per iteration. Default 2.
+        adversary_steps (int): optimiser steps of the discriminator per iteration. Default 1.
+        gradient_clip (float | None): maximum norm of the gradient at each step, above 0; None for no limit. Default 1.
+        multiplier (float): factor on the widths of the autoencoder, above 0. Default 1.
     """
 
     latent: int | None = None
@@ -141,7 +144,7 @@ class VAAL:
         rng: np.random.Generator,
         trainer: Mapping[str, Any] | None = None,
     ) -> NDArray[np.float64]:
-        """Train on rows (L,) and (U,), then D(μ) of the unlabelled ones (U,): the probability of "labelled".
+        """Train on rows (L,) and (U,), then compute D(μ) of the unlabelled ones (U,): the probability of "labelled".
 
         Raises:
             ValueError: a score is not finite.
@@ -150,8 +153,8 @@ class VAAL:
         batch = self.batch_size or min(128 if size <= 64 else 20, len(labelled))
         iterations = self.iterations or max(1, len(labelled) * 100 // batch)
         shuffle, weights, noise = (int(seed) for seed in rng.integers(2**62, size=3))
-        # Initialisers and Lightning use torch's global stream, only the CPU's; torch.manual_seed would reach the
-        # streams of all GPUs too.
+        # Initialisers and Lightning use torch's global stream of the CPU; torch.manual_seed would also seed those of
+        # all GPUs, which fork_rng(devices=[]) does not restore.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(weights)
             model = Adversaries(self, images, size, noise)
@@ -199,12 +202,17 @@ def membership_loss(logits: Tensor, labelled: bool) -> Tensor:
 
 
 def nearest_size(shape: tuple[int, ...]) -> int:
-    """The largest side of an autoencoder not above the image's (H, W), at least the smallest there is."""
+    """The largest side of an autoencoder that is at most the shorter one of the image (H, W), or the smallest side.
+
+    Example:
+        >>> nearest_size((200, 300)), nearest_size((16, 16))
+        (128, 32)
+    """
     return max(size for size in SIZES if size <= max(min(shape), SIZES[0]))
 
 
 def endless(rows: Rows, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Shuffled rows in batches, for ever. An epoch's incomplete last batch is dropped, unless it is the only one."""
+    """Shuffled rows in batches, without end. An epoch's incomplete last batch is dropped, unless it is the only one."""
     while True:
         shuffled = rng.permutation(rows)
         for start in range(0, max(1, len(rows) - batch + 1), batch):
@@ -212,7 +220,7 @@ def endless(rows: Rows, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
 
 
 def pairs(labelled: Rows, unlabelled: Rows, batch: int, draws: int, seed: int) -> Iterator[list[Pair]]:
-    """For ever, what one iteration trains on: `draws` pairs of a labelled and an unlabelled batch of rows."""
+    """The batches of each iteration, without end: `draws` pairs of labelled and unlabelled rows."""
     first, second = np.random.default_rng(seed).spawn(2)
     stream = zip(endless(labelled, batch, first), endless(unlabelled, batch, second), strict=True)
     while True:
@@ -220,11 +228,11 @@ def pairs(labelled: Rows, unlabelled: Rows, batch: int, draws: int, seed: int) -
 
 
 class Adversaries(pl.LightningModule):
-    """The autoencoder, the discriminator, and how they take turns. Batches are rows; images are read here.
+    """The autoencoder, the discriminator, and their alternating steps. Batches are rows; images are read here.
 
     Args:
         options: weights of the losses, steps, learning rate, widths.
-        images: the pixels.
+        images: images by row.
         size: side S of the autoencoder's images.
         seed: of ε in z = μ + σ·ε; the weights come from torch's global stream.
     """
@@ -240,7 +248,7 @@ class Adversaries(pl.LightningModule):
         self.discriminator = Discriminator(z)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [torch.optim.Adam(part.parameters(), self.options.lr) for part in (self.vae, self.discriminator)]
+        return [torch.optim.Adam(network.parameters(), self.options.lr) for network in (self.vae, self.discriminator)]
 
     def on_fit_start(self) -> None:
         self.noise = torch.Generator(self.device).manual_seed(self.seed)
@@ -253,7 +261,7 @@ class Adversaries(pl.LightningModule):
         return interpolate(image, size=(self.size, self.size), mode="bilinear", antialias=True)
 
     def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
-        """L_VAE of images (n, 3, S, S) and (m, 3, S, S) -> (); either batch is normalised by itself."""
+        """L_VAE of images (n, 3, S, S) and (m, 3, S, S) -> (); batch normalisation sees one batch at a time."""
         total = labelled.new_zeros(())
         for image in (labelled, unlabelled):
             output = self.vae(image, self.noise)
@@ -265,8 +273,8 @@ class Adversaries(pl.LightningModule):
     def discriminator_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
         """L_D of the same; no gradient reaches the encoder.
 
-        The encoder is in evaluation mode, as when the pool is scored: statistics of either batch would hide from D
-        how the two differ in the mean, and it would be asked later about means that it has never seen.
+        The encoder is in evaluation mode, as when the pool is scored. Statistics of each batch would remove the
+        difference of their means, and D would later be applied to means that it was not trained on.
         """
         self.vae.eval()
         with torch.no_grad():
@@ -293,7 +301,7 @@ class Adversaries(pl.LightningModule):
         labelled: Tensor,
         unlabelled: Tensor,
     ) -> Tensor:
-        # Toggling freezes the other network, so that L_VAE leaves no gradient in the discriminator.
+        # Toggling freezes the other network, so that L_VAE adds no gradient to the discriminator.
         self.toggle_optimizer(optimizer)
         loss = loss_of(labelled, unlabelled)
         optimizer.zero_grad()

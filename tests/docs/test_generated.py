@@ -82,6 +82,13 @@ def test_every_room_is_in_the_architecture():
     assert [room for room in sorted(rooms - {"py.typed", "version.py"}) if f"`{room}`" not in table] == []
 
 
+@pytest.mark.parametrize("room", ["core", "config"])
+def test_every_module_of_the_lowest_rooms_is_in_the_architecture(room):
+    (row,) = re.findall(rf"^\| `{room}/` \|(.*)", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    modules = {path.stem for path in (PACKAGE / room).glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"[a-z_]+", row)) >= modules
+
+
 def test_every_file_that_the_architecture_names_exists():
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     files = {file for file in re.findall(r"`(\w[\w/]*\.py)`", text) if "/" in file}

@@ -7,48 +7,38 @@ from typing import Any
 import pytest
 import torch
 from learner_parts import OPTIONS
+from strategy_parts import IMAGES, strategy_of
 
 from al_lightning.core.learner import set_mc_passes
 from al_lightning.core.prediction import Batch
-from al_lightning.core.strategy import Strategy
 from al_lightning.core.task import Task
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
-from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions
 
 TASKS = {"binary": Task(), "classes": Task("segmentation", ("a", "b", "c")), "depth": Task("depth", ())}
 SIZE = 64
 
 
-def strategies() -> dict[str, Strategy]:
-    built = {}
-    for name, make in STRATEGIES.items():
-        required = {"uncertain": UncertaintySampling("bvsb"), "diverse": TACoreset()} if name == "mixture" else {}
-        strategy = make(**required)
-        if not asks_for_regions(strategy):  # these measure after `prepare`, see test_cereals
-            built[name] = strategy
-    return built
-
-
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", LEARNERS.builtin())
 def test_every_strategy_that_a_learner_provides_for_can_measure_it(name, task):
     if (name, task) == ("pix2pix", "classes"):
         pytest.skip("pix2pix has one output channel")
     torch.manual_seed(0)
 
     def one(passes: int) -> Any:
-        learner = LEARNERS[name](TASKS[task], (SIZE, SIZE), **OPTIONS[name])
+        learner = LEARNERS[name](TASKS[task], (SIZE, SIZE), **OPTIONS.get(name, {}))
         set_mc_passes(learner, passes)
         return learner
 
     batch: Batch = {"rows": torch.arange(2), "image": torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8)}
+    built = {label: strategy_of(label) for label in IMAGES}  # those of regions measure after `prepare`
     able: dict[str, set[str]] = {}
     for kind, learner in {"one": one(1), "passes": one(3), "members": Committee([one(1), one(1)])}.items():
         with torch.no_grad():
             prediction = learner.eval().predict_step(batch, 0)
         able[kind] = set()
-        for label, strategy in strategies().items():
+        for label, strategy in built.items():
             try:
                 check_needs(strategy, learner)
             except ValueError:

@@ -58,7 +58,7 @@ def test_a_broken_contract_is_an_error_that_names_the_strategy(strategy, match):
 
 
 def test_regions_need_an_area():
-    with pytest.raises(ValueError, match="RegionAnswers asks for regions; say for how many pixels"):
+    with pytest.raises(ValueError, match="RegionAnswers asks for regions; give the number of pixels"):
         choose(RegionAnswers(Query.of(np.array([2]), "x", regions=[BOX])), CANDIDATES, 2, np.random.default_rng(0))
 
 

@@ -1,84 +1,26 @@
-"""What every strategy of the table must keep, whatever its rule: one contract, no strategy left out."""
+"""What every built-in strategy of whole images must keep, whatever its rule: one contract, no strategy left out."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from strategy_parts import IMAGES, REGIONS, REQUIRED, pixels, predict, strategy_of
 
 from al_lightning.config.options import options_of
 from al_lightning.core.arrays import Rows
-from al_lightning.core.prediction import Prediction, SampleStatistics
 from al_lightning.core.query import Query
-from al_lightning.core.strategy import Candidates, Strategy
-from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions, choose
+from al_lightning.core.strategy import Candidates, RegionStrategy, Strategy
+from al_lightning.strategies import STRATEGIES, asks_for_regions, choose
 
-REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": UncertaintySampling("bvsb"), "diverse": TACoreset()}}
-"""Options without a default, by strategy; a strategy that lacks one here fails."""
-SHORT: dict[str, dict[str, Any]] = {"vaal": {"multiplier": 1 / 64, "iterations": 2, "batch_size": 4}}
-"""What makes a strategy that trains something small enough to test; all else runs with its defaults."""
 POOL = np.arange(5, 85, 2)
 """Rows with gaps, so that a position taken for a row is found out."""
 LABELLED = np.isin(POOL, POOL[[0, 7, 8, 19, 31, 39]])
 BUDGET = 9
-MEMBERS, DIMENSIONS, SIZE = 4, 6, 16
-
-
-def strategy_of(name: str) -> Strategy:
-    return STRATEGIES[name](**REQUIRED.get(name, {}), **SHORT.get(name, {}))
-
-
-def pixels(rows: Rows, kind: str = "varied") -> np.ndarray[Any, Any]:
-    """(n, 3, 24, 24) uint8, smooth, a function of the row alone; read-only."""
-    found = np.empty((len(rows), 3, 24, 24), np.uint8)
-    for image, row in zip(found, rows, strict=True):
-        coarse = np.random.default_rng([1, content(int(row), kind)]).integers(0, 256, (3, 4, 4))
-        image[:] = 128 if kind == "constant" else np.kron(coarse, np.ones((6, 6)))
-    found.flags.writeable = False
-    return found
-
-
-def content(row: int, kind: str) -> int:
-    """Images of equal content look alike: all of them, or pairs of neighbours."""
-    return {"varied": row, "constant": 0, "duplicates": row // 4}[kind]
-
-
-def predict(rows: Iterable[int], fields: frozenset[str], kind: str = "varied", classes: int = 2) -> Prediction:
-    """A batch with only `fields` filled; each image's values are a function of its row alone."""
-    rows = list(rows)
-    known = {"probabilities", "depth", "deviation", "latent", "features", "passes", "members", "images"}
-    assert fields <= known, f"the contract test cannot provide {sorted(fields - known)}: teach it to"
-    columns: dict[str, list[torch.Tensor]] = {key: [] for key in ("maps", "depth", "latent", "features", "members")}
-    for row in rows:
-        generator = torch.Generator().manual_seed(content(row, kind))
-        coarse = 4 * torch.randn(1, classes, 4, 4, generator=generator)
-        logits = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
-        logits[:, 0] += 2 * float(torch.randn(1, generator=generator)) + (100 if row % 10 == 5 else 0)  # some empty
-        noise = torch.randn(MEMBERS, classes, SIZE, SIZE, generator=generator)
-        columns["maps"].append((logits + noise).softmax(1))
-        columns["depth"].append(torch.rand(MEMBERS, 1, SIZE, SIZE, generator=generator) * 20)
-        columns["latent"].append(torch.randn(DIMENSIONS, generator=generator))
-        columns["features"].append(torch.randn(DIMENSIONS, 4, 4, generator=generator).relu())
-        columns["members"].append(torch.randn(MEMBERS, DIMENSIONS, generator=generator).relu())
-    stacked = {key: torch.stack(column) for key, column in columns.items()}
-    passes = SampleStatistics()
-    for member in range(MEMBERS):
-        passes.add(stacked["maps"][:, member])
-    everything: dict[str, Any] = {
-        "probabilities": stacked["maps"].mean(1),
-        "depth": stacked["depth"].mean(1),
-        "deviation": stacked["depth"].std(1),
-        "latent": stacked["latent"],
-        "features": stacked["features"],
-        "members": stacked["members"],
-        "passes": passes,
-    }
-    filled = {key: value for key, value in everything.items() if key in fields}
-    return Prediction(torch.tensor(rows), **filled)
+SIZE = (16, 16)
 
 
 def candidates_of(
@@ -125,12 +67,13 @@ def check(query: Query, budget: int) -> None:
         assert not np.isin(query.pseudo.rows, query.rows).any()
 
 
-IMAGES = sorted(name for name in STRATEGIES if not asks_for_regions(strategy_of(name)))
-"""Strategies that ask for whole images; tests/test_cereals.py has the contract of those that ask for regions."""
-
-
-def test_regions_have_a_contract_of_their_own() -> None:
-    assert set(STRATEGIES) - set(IMAGES) == {"cereals", "region-entropy", "region-random"}
+@pytest.mark.parametrize("name", STRATEGIES.builtin())
+def test_regions_have_a_contract_of_their_own(name: str) -> None:
+    """What a strategy asks for says which of the two contracts is its own."""
+    strategy = strategy_of(name)
+    assert isinstance(strategy, RegionStrategy) == asks_for_regions(strategy) == (name in REGIONS)
+    assert isinstance(strategy, Strategy)
+    assert (name in IMAGES) != (name in REGIONS)
 
 
 @pytest.fixture(params=IMAGES)
@@ -138,7 +81,7 @@ def strategy(request: pytest.FixtureRequest) -> Strategy:
     return strategy_of(request.param)
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", sorted(STRATEGIES.builtin()))
 def test_options_are_those_of_the_yaml(name: str) -> None:
     """The config layer finds every option with a type it knows; all but those of REQUIRED have defaults."""
     found = inspect.signature(STRATEGIES[name]).parameters
@@ -155,7 +98,7 @@ def test_measure_reduces_each_image_alone(strategy: Strategy, classes: int) -> N
     together = strategy.measure(predict(rows, strategy.needs, classes=classes))
     for value in together.values():
         assert value.shape[0] == len(rows)
-        assert value[0].numel() < SIZE * SIZE, "a map of pixels was returned"
+        assert value[0].numel() < SIZE[0] * SIZE[1], "a map of pixels was returned"
     for i, row in enumerate(rows):
         alone = strategy.measure(predict([row], strategy.needs, classes=classes))
         for key, value in together.items():

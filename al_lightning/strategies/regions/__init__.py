@@ -1,1 +1,1 @@
-"""Strategies that ask for regions of images."""
+"""Strategies that ask for regions of images, and the functions on windows that they use."""

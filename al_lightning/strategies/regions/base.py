@@ -1,4 +1,4 @@
-"""What strategies of regions share: they choose only when `prepare` has shown them the stage's pool."""
+"""What strategies of regions have in common: options without a pool, and whole images for what windows cannot fill."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from al_lightning.core.region import cover
 from al_lightning.core.strategy import Candidates, StageContext
 
 NEW = 0.5
-"""Fraction of a window's pixels that must be new."""
+"""Fraction of a window's pixels that must not be revealed yet."""
 
 
 class Unprepared:
-    """Options of a strategy of regions. Its `prepare` returns what measures and selects; it does neither itself."""
+    """Base of the options of a strategy of regions, whose `prepare` returns the strategy that measures and selects."""
 
     regions: ClassVar[Literal[True]] = True
 
@@ -34,11 +34,13 @@ class Unprepared:
 
 
 def remainder(candidates: Candidates, query: Query, area: int, context: StageContext) -> Query:
-    """Whole images in row order, for pixels that windows could not fill: in the end only scraps are left.
+    """Whole images in row order for the area that windows did not fill, when too few windows are at least half new.
 
     Args:
-        query: regions picked already.
-        area: pixels still to reveal.
+        candidates: the pool.
+        query: regions that are picked already.
+        area: pixels that are still to be revealed.
+        context: of the stage, for its revealed regions.
     """
     whole: list[int] = []
     for row in candidates.rows[candidates.unlabelled].tolist():
@@ -55,6 +57,10 @@ def remainder(candidates: Candidates, query: Query, area: int, context: StageCon
 
 
 def check_window(size: int, step: int) -> None:
-    """Refuse windows and steps below one pixel."""
+    """Check the size of a window and the step between windows.
+
+    Raises:
+        ValueError: one of them is below one pixel.
+    """
     if size < 1 or step < 1:
         raise ValueError(f"size={size}, step={step}: expected a window and a step of at least 1 pixel")

@@ -1,4 +1,4 @@
-"""CEREALS: ask for regions, weigh information against cost (Mackowiak et al. 2018)."""
+"""CEREALS: regions by their information and their predicted cost (Mackowiak et al. 2018)."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ Measure = Literal["entropy", "vote-entropy"]
 
 @dataclass(frozen=True)
 class Cereals(Unprepared):
-    """The regions of the highest g, the fusion of information I and predicted cost C, over the whole pool.
+    """The regions of highest g, the fusion of information I and predicted cost C, over the whole pool.
 
-    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`regions.information`). Windows are tried
-    at every `step` pixels; in each image the best one is taken and all that overlap it are dropped, until none is
-    left; the survivors of all images compete until their new pixels reach the wanted area. What is revealed already has
-    no information and no cost, and a window must be half new.
+    I is the entropy of a window and C its predicted clicks, both in [0, 1] (`windows.information`). There is a window
+    at every `step` pixels. In each image the best one is taken and all that overlap it are dropped, until none is
+    left; of the remaining windows of all images those of highest g are picked until their new pixels reach the area of
+    the stage. Revealed pixels have no information and no cost, and at least half of a window must be new.
 
-    The cost network is trained anew at every stage on what is revealed. C is divided by its maximum over the windows
-    of all images, which no batch knows: a first pass over the pool finds it and a second one ranks, so that no map of
-    pixels is kept. "info_only" needs neither network nor first pass.
+    The cost network is trained from scratch at every stage on the revealed regions. C is divided by its maximum over
+    the windows of all images: a first pass over the pool finds this maximum and a second one ranks, so that no maps of
+    pixels are stored. "info_only" needs neither the network nor the first pass.
 
     Args:
-        size (int): height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
+        size (int): height and width of a window, in pixels of the learner's image, to which larger ones are clipped.
             Default 128.
         step (int): pixels between neighbouring windows. Default 1.
         uncertainty (str): "entropy" of the (mean) probabilities, or "vote-entropy" over MC passes or a committee.
             Default "entropy".
         fusion (str): "product" (1 − C)·I, "info_only" I, "ratio" I/(C + 0.1), "difference" I − C; the last two are
             ours. Default "product".
-        cost_iterations (int): steps of the cost network, one image each. Default 500.
-        cost_lr (float): its learning rate. Default 1e-4.
-        cost_multiplier (float): factor on its widths. Default 0.25.
+        cost_iterations (int): training steps of the cost network, with one image each. Default 500.
+        cost_lr (float): learning rate of the cost network, between 0 and 1. Default 1e-4.
+        cost_multiplier (float): factor on the widths of the cost network, above 0. Default 0.25.
     """
 
     size: int = 128
@@ -84,7 +84,7 @@ class Cereals(Unprepared):
         return frozenset({"probabilities"} if self.uncertainty == "entropy" else {"probabilities", "passes"})
 
     def prepare(self, context: StageContext) -> RegionStrategy:
-        """Train the cost network and find the largest cost, where the fusion asks for it."""
+        """Train the cost network and find the largest cost, where the fusion uses the cost."""
         windows = Windows(self, context)
         if self.fusion == "info_only":
             return windows
@@ -105,7 +105,7 @@ class Windows:
     context: StageContext
     model: CostModel | None = None
     maximum: float = 0.0
-    """Largest cost of a window that may be taken, in any image."""
+    """Largest cost of the windows that may be picked, over all images."""
     regions: ClassVar[Literal[True]] = True
 
     @property
@@ -134,14 +134,14 @@ class Windows:
         return box_sums(density * hidden, (self.options.size,) * 2, self.options.step)
 
     def largest_cost(self, prediction: Prediction) -> dict[str, Tensor]:
-        """{"cost": (B,)}: the largest predicted cost of the windows that may be taken; 0 where there are none."""
+        """{"cost": (B,)}: the largest predicted cost of the windows that may be picked; 0 where there are none."""
         hidden, fresh = self._hidden(prediction)
         return {"cost": torch.where(self._open(fresh), self._costs(prediction, hidden), 0).amax((1, 2))}
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        """{"windows": (B, K, 4)}: top, left, g and new pixels of the survivors of each image, best first.
+        """{"windows": (B, K, 4)}: top, left, g and new pixels of each image's disjoint windows, best first.
 
-        K = floor(H/h)·floor(W/w), the most that can be disjoint; missing ones are zeros.
+        K = floor(H/h)·floor(W/w), the maximum of disjoint windows; missing ones are zeros.
         """
         options, size = self.options, (self.options.size,) * 2
         hidden, fresh = self._hidden(prediction)
@@ -154,13 +154,13 @@ class Windows:
         gain = information(pixels * hidden, size, prediction.probabilities.shape[1], votes, options.step)
         cost = torch.zeros_like(gain)
         if self.model is not None and self.maximum > 0:
-            # Another batch size may round the same cost up.
+            # The same cost may be rounded up here, where the batch is of another size than in the first pass.
             cost = (self._costs(prediction, hidden) / self.maximum).clamp(max=1)
         value = FUSIONS[options.fusion](gain, cost)
         spoilt = value.isnan().flatten(1).any(1)
         value = torch.where(self._open(fresh) & ~spoilt[:, None, None], value, -torch.inf)
         table = np.zeros((len(value), self._most(), 4))
-        table[spoilt.cpu().numpy()] = np.nan  # `Candidates.of` says which images these are
+        table[spoilt.cpu().numpy()] = np.nan  # for the error of `Candidates.of`, which names the images
         starts = fresh.cpu().numpy()
         for image, (found, counts) in enumerate(
             zip(suppress(value, size, self.context.size, options.step), starts, strict=True)
@@ -171,7 +171,7 @@ class Windows:
         return {"windows": torch.from_numpy(table)}
 
     def _position(self, first: NDArray[np.float64], axis: int) -> NDArray[np.int64]:
-        """Index along an axis of the windows that start at these pixels: the last one may be out of step."""
+        """Index along an axis of the windows that start at these pixels; only the last may start between the steps."""
         return -(-first.astype(np.int64) // self.options.step)
 
     def _most(self) -> int:
@@ -192,7 +192,7 @@ class Windows:
 
 
 def region_entropy(size: int = 128, step: int = 1, uncertainty: Measure = "entropy") -> Cereals:
-    """CEREALS without a cost: g = I.
+    """CEREALS without the cost: the regions of highest entropy, g = I.
 
     Args:
         size, step, uncertainty: as of `Cereals`.

@@ -1,4 +1,4 @@
-"""A network that learns from what is revealed how many clicks a region costs (CEREALS, Mackowiak et al. 2018)."""
+"""The network that predicts the clicks of a region, trained on revealed regions (CEREALS, Mackowiak et al. 2018)."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ from al_lightning.networks.fcn8s import CostNet
 from al_lightning.strategies.trainer import own_trainer
 
 SIGMA = 4.0
-"""Pixels by which clicks are smeared."""
+"""Standard deviation in pixels of the Gaussian that smooths clicks."""
 
 
 class CostModel(pl.LightningModule):
     """The cost network and its training: mean |d − d̂| + (d − d̂)² over revealed pixels, one image a step.
 
-    d is the click density divided by `scale`, its mean over what is revealed: some clicks in ten thousand pixels
-    would leave no gradient to speak of.
+    d is the click density divided by `scale`, its mean over all revealed pixels: with a few clicks in ten thousand
+    pixels, gradients would otherwise be close to 0.
 
     Args:
-        context: images, revealed regions and clicks, and the learner, whose weights stay as they are.
-        rows: rows with something revealed.
-        multiplier: of the network's widths; lr: of Adam, whose moments are 0.99 and 0.999 as the segmenter's.
+        context: images, revealed regions and clicks, and the learner, whose weights do not change.
+        rows: rows with revealed pixels.
+        multiplier: factor on the widths of the network.
+        lr: learning rate of Adam, whose moments are 0.99 and 0.999 as for the segmentation network.
     """
 
     def __init__(self, context: StageContext, rows: Rows, multiplier: float, lr: float) -> None:
         super().__init__()
         self.context, self.lr = context, lr
         self.network = CostNet(context.classes, multiplier)
-        # Of the revealed pixels and the clicks in them, nothing else.
+        # Only revealed pixels and the clicks in them may enter.
         clicks = sum(len(context.clicks(row)) for row in rows.tolist())
         self.scale = max(clicks, 1) / sum(area(context.regions(row), context.size) for row in rows.tolist())
 
     def forward(self, rows: Rows, prediction: Prediction) -> Tensor:
         """Clicks per pixel (B, H, W), ≥ 0, on the device of the prediction, in units of `scale`.
 
-        The probabilities are those of a pass without dropout where there is one, so that two scans of the pool agree.
+        The probabilities are those of a pass without dropout where there is one, so that passes over the pool agree.
         """
         with torch.no_grad():
             p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
@@ -78,12 +79,20 @@ class CostModel(pl.LightningModule):
 
 
 def known_density(points: Floats, revealed: NDArray[np.bool_], sigma: float = SIGMA) -> NDArray[np.float64]:
-    """Clicks per pixel (H, W) as far as revealed pixels tell: G∗clicks / G∗revealed, 0 where nothing is revealed.
+    """Clicks per pixel (H, W) estimated from the revealed pixels: G∗clicks / G∗revealed, 0 on the other pixels.
 
-    Without the division the density would fall off towards the border of a region, beyond which clicks are hidden.
+    Without the division the density would decrease towards the border of a region, beyond which no clicks are known.
 
     Args:
-        points: (n, 2) clicks in the revealed pixels; sigma: of the Gaussian G, in pixels.
+        points: (n, 2) clicks x, y in the revealed pixels.
+        revealed: (H, W) mask.
+        sigma: standard deviation of the Gaussian G in pixels.
+
+    Example:
+        >>> revealed = np.ones((4, 4), dtype=bool)
+        >>> everywhere = [(x + 0.5, y + 0.5) for x in range(4) for y in range(4)]
+        >>> known_density(np.array(everywhere), revealed, sigma=1.0).round(6).min().item()  # one click per pixel
+        1.0
     """
     clicks = gaussian_filter(click_map(points, (revealed.shape[0], revealed.shape[1])).astype(np.float64), sigma)
     known = gaussian_filter(revealed.astype(np.float64), sigma)
@@ -92,12 +101,12 @@ def known_density(points: Floats, revealed: NDArray[np.bool_], sigma: float = SI
 
 
 def train_cost_model(context: StageContext, multiplier: float, iterations: int, lr: float) -> CostModel:
-    """Train on what is revealed, in evaluation mode and without gradients when done; a private Trainer on one device.
+    """The cost network trained on the revealed regions, in evaluation mode and without gradients.
 
-    Every rank trains the same network from the same seed on its own device.
+    Training uses a single-device Trainer of its own; every rank trains the same network from the same seed.
 
     Raises:
-        ValueError: nothing is revealed.
+        ValueError: nothing is revealed, or the training diverged.
     """
     rows = np.array([row for row in context.rows.tolist() if context.regions(row)], dtype=np.int64)
     if not len(rows):

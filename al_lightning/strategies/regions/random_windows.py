@@ -1,4 +1,4 @@
-"""Regions drawn at random: the baseline of CEREALS."""
+"""Regions drawn at random, the baseline of CEREALS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from al_lightning.strategies.regions.base import NEW, Unprepared, check_window, 
 from al_lightning.strategies.regions.windows import clipped
 
 REJECTED = 1000
-"""Random windows refused in a row before the pool counts as used up."""
+"""Number of successive windows that are not new enough after which no further ones are drawn."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RegionRandom(Unprepared):
     """Windows drawn uniformly over images and positions, at least half new, until the area is reached.
 
     Args:
-        size (int): height and width of a window, in pixels of the learner's image; a larger one is clipped to it.
+        size (int): height and width of a window, in pixels of the learner's image, to which larger ones are clipped.
             Default 128.
     """
 
@@ -57,12 +57,12 @@ class RandomWindows:
     def select(self, candidates: Candidates, area: int, rng: np.random.Generator) -> Query:
         image = self.context.size
         window = height, width = clipped((self.size, self.size), image)
-        left_to_spend = area
+        missing = area
         rows = candidates.rows[candidates.unlabelled]
         known: dict[int, list[NDArray[np.int64]]] = {}
         picks: list[tuple[int, int, int]] = []
         refused = 0
-        while left_to_spend > 0 and refused < REJECTED:
+        while missing > 0 and refused < REJECTED:
             row = int(rng.choice(rows))
             top, left = (int(rng.integers(side - n + 1)) for side, n in zip(image, window, strict=True))
             if row not in known:
@@ -74,9 +74,9 @@ class RandomWindows:
                 continue
             known[row].append(box)
             picks.append((row, top, left))
-            left_to_spend -= fresh
+            missing -= fresh
             refused = 0
         table = np.array(picks, dtype=np.int64).reshape(-1, 3)
         sides = np.broadcast_to(np.array(window, dtype=np.int64), (len(table), 2))
         query = Query.of(table[:, 0], "region-random", regions=boxes(np.concatenate([table[:, 1:], sides], axis=1)))
-        return query + remainder(candidates, query, left_to_spend, self.context)
+        return query + remainder(candidates, query, missing, self.context)

@@ -1,8 +1,8 @@
-"""Regions: what a window holds, which windows survive, which of them fit a budget (CEREALS, Mackowiak et al. 2018).
+"""Sums over windows, non-maximum suppression, and selection up to an area (CEREALS, Mackowiak et al. 2018).
 
 A window of size (h, w) is clipped to the image: a larger one becomes the image, which then has one window. Windows
-start at 0, s, 2s, ... along each axis, s being the step, and a last one is flush with the far border, so that every
-pixel can be reached whatever the step. H' and W' count these starts. A box is (top, left, height, width) in pixels.
+start at 0, s, 2s, ... along each axis, where s is the step, and a last one ends at the border of the image, so that
+every pixel is in a window for any step. H' and W' are the numbers of these starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from al_lightning.core.arrays import Floats, Rows, Size
 
 SEGMENT = 64
-"""Neighbouring windows of one row whose maximum `suppress` keeps."""
+"""Number of neighbouring windows of one line whose maximum `suppress` stores."""
 
 
 def clipped(size: Size, image: Size) -> Size:
@@ -27,6 +27,10 @@ def clipped(size: Size, image: Size) -> Size:
 
     Raises:
         ValueError: a side is below one pixel.
+
+    Example:
+        >>> clipped((128, 128), (96, 256))
+        (96, 128)
     """
     if min(size) < 1 or min(image) < 1:
         raise ValueError(f"size={size}, image={image}: expected a window and an image of at least one pixel a side")
@@ -38,6 +42,10 @@ def starts(length: int, window: int, step: int = 1) -> Rows:
 
     Raises:
         ValueError: the step is below 1.
+
+    Example:
+        >>> starts(10, window=4, step=4).tolist()
+        [0, 4, 6]
     """
     if step < 1:
         raise ValueError(f"step={step}: expected at least 1 pixel")
@@ -51,10 +59,14 @@ def box_sums(maps: Tensor, size: Size, step: int = 1) -> Tensor:
     The sums are built by doubling (of 2, 4, 8, ... neighbours along each axis), not from an integral image: every
     window adds its pixels in the same order, so equal windows have equal sums and empty ones exactly 0, and the
     rounding error grows with ln(h·w) and not with the sum over the image. Floats keep their type (16-bit ones become
-    float32); masks become int32, integers int64: these are exact.
+    float32); masks become int32, integers int64, whose sums are exact.
 
     Raises:
         ValueError: not three axes, a side or a step below 1.
+
+    Example:
+        >>> box_sums(torch.ones(1, 3, 4), (2, 2), step=2).tolist()
+        [[[4.0, 4.0], [4.0, 4.0]]]
     """
     if maps.ndim != 3:
         raise ValueError(f"maps: shape {tuple(maps.shape)}, expected (B, H, W)")
@@ -72,14 +84,14 @@ def box_sums(maps: Tensor, size: Size, step: int = 1) -> Tensor:
 
 
 def _sliding(maps: Tensor, n: int, dim: int) -> Tensor:
-    """Sums of n neighbours along `dim`: n in binary says which of the sums of 1, 2, 4, ... to put side by side."""
+    """Sums of n neighbours along `dim`, put together from those of 1, 2, 4, ... that the binary digits of n name."""
     length = maps.shape[dim] - n + 1
     total: Tensor | None = None
     offset, width = 0, 1
     while True:
         if n & width:
-            part = maps.narrow(dim, offset, length)
-            total = part if total is None else total + part
+            sums = maps.narrow(dim, offset, length)
+            total = sums if total is None else total + sums
             offset += width
         if 2 * width > n:
             assert total is not None
@@ -93,13 +105,18 @@ def information(entropy_map: Tensor, size: Size, classes: int, votes: int | None
     """I = Σ_window H / (h·w·ln N), in [0, 1]: entropy (B, H, W) in nats -> (B, H', W').
 
     Args:
-        entropy_map: zero where the pixels are revealed already.
-        size: the window; h·w is its area after clipping.
+        entropy_map: 0 on revealed pixels.
+        size: of the window; h·w is its area after clipping.
         classes: number of classes.
         votes: number M of passes where the map is a vote entropy: N = min(M, classes), otherwise N = classes.
+        step: pixels between neighbouring windows.
 
     Raises:
         ValueError: fewer than two classes or passes.
+
+    Example:
+        >>> information(torch.full((1, 2, 2), log(2)), (2, 2), classes=2).round(decimals=3).tolist()
+        [[[1.0]]]
     """
     outcomes = classes if votes is None else min(votes, classes)
     if outcomes < 2:
@@ -109,22 +126,42 @@ def information(entropy_map: Tensor, size: Size, classes: int, votes: int | None
 
 
 def product(information: Tensor, cost: Tensor) -> Tensor:
-    """g = (1 − C)·I, eq. 4 of the paper and its best."""
+    """g = (1 − C)·I, eq. 4 of the paper and the best there.
+
+    Example:
+        >>> product(torch.tensor([0.5]), torch.tensor([0.25])).tolist()
+        [0.375]
+    """
     return (1 - cost) * information
 
 
 def info_only(information: Tensor, cost: Tensor) -> Tensor:
-    """g = I."""
+    """g = I.
+
+    Example:
+        >>> info_only(torch.tensor([0.5]), torch.tensor([1.0])).tolist()
+        [0.5]
+    """
     return information
 
 
 def ratio(information: Tensor, cost: Tensor, eps: float = 0.1) -> Tensor:
-    """g = I / (C + ε); the form is ours, and so is ε: a free window counts at most 11 times the dearest."""
+    """g = I / (C + ε). Form and ε are ours; with ε = 0.1 a window without cost counts 11 times one of cost 1.
+
+    Example:
+        >>> ratio(torch.tensor([0.5, 0.5]), torch.tensor([0.0, 0.75]), eps=0.25).tolist()
+        [2.0, 0.5]
+    """
     return information / (cost + eps)
 
 
 def difference(information: Tensor, cost: Tensor, weight: float = 1.0) -> Tensor:
-    """g = I − λC; the form is ours."""
+    """g = I − λC; the form is ours.
+
+    Example:
+        >>> difference(torch.tensor([0.75]), torch.tensor([0.5])).tolist()
+        [0.25]
+    """
     return information - weight * cost
 
 
@@ -142,18 +179,24 @@ def suppress(
 ) -> list[NDArray[np.float64]]:
     """Greedy non-maximum suppression within each image: B arrays (K, 3) of (top, left, value), best first.
 
-    The best window is taken and all that overlap it are dropped, until none is left. Equal values go to the lowest
-    row, then to the lowest column. K ≤ floor(H/h)·floor(W/w), which is attained: of the pixels whose row is a·h − 1
-    and whose column is b·w − 1 (a, b = 1, 2, ...) every window holds exactly one, and disjoint windows hold
-    different ones.
+    The best window is taken and all that overlap it are dropped, until none is left. Of equal values the topmost is
+    taken, then the leftmost. K ≤ floor(H/h)·floor(W/w), which is attained: of the pixels in lines a·h − 1 and columns
+    b·w − 1 (a, b = 1, 2, ...) every window contains exactly one, and disjoint windows contain different ones.
 
     Args:
         values: (B, H', W'), −inf for windows that must not be taken.
-        size: the window; image: (H, W); step: as they were for `box_sums`.
-        most: stop after this many windows an image; None means no limit.
+        size: of the window, as for `box_sums`.
+        image: (H, W).
+        step: pixels between neighbouring windows, as for `box_sums`.
+        most: maximum of windows per image; None for no limit.
 
     Raises:
         ValueError: shapes do not fit, a value is NaN or +inf, `most` is negative.
+
+    Example:
+        >>> values = torch.tensor([[[1.0, 3.0, 2.0]]])  # three windows of 1 x 2 pixels that overlap
+        >>> suppress(values, (1, 2), (1, 4))[0].tolist()
+        [[0.0, 1.0, 3.0]]
     """
     h, w = clipped(size, image)
     tops, lefts = starts(image[0], h, step), starts(image[1], w, step)
@@ -171,24 +214,24 @@ def suppress(
 
 
 def _suppress_one(values: NDArray[Any], tops: Rows, lefts: Rows, size: Size, limit: int) -> NDArray[np.float64]:
-    # Maxima of short segments of a row: a pick reads those, and writes and reads again only the segments it touches.
-    rows, columns = values.shape
+    # Maxima of short segments of each line are stored: a pick reads these and recomputes only the segments it changes.
+    lines, columns = values.shape
     segments = -(-columns // SEGMENT)
-    open_ = np.full((rows, segments * SEGMENT), -np.inf, dtype=np.result_type(values.dtype, np.float32))
+    open_ = np.full((lines, segments * SEGMENT), -np.inf, dtype=np.result_type(values.dtype, np.float32))
     open_[:, :columns] = values
-    blocks = open_.reshape(rows, segments, SEGMENT)
+    blocks = open_.reshape(lines, segments, SEGMENT)
     maxima = blocks.max(2)
     best = maxima.max()
     if np.isnan(best) or best == np.inf:
         raise ValueError("values: NaN or +inf among them; exclude windows with −inf, and check the learner")
     picks: list[tuple[int, int, float]] = []
     while len(picks) < limit:
-        row, segment = divmod(int(maxima.argmax()), segments)
-        value = maxima[row, segment]
+        line, segment = divmod(int(maxima.argmax()), segments)
+        value = maxima[line, segment]
         if value == -np.inf:
             break
-        column = segment * SEGMENT + int(blocks[row, segment].argmax())
-        top, left = int(tops[row]), int(lefts[column])
+        column = segment * SEGMENT + int(blocks[line, segment].argmax())
+        top, left = int(tops[line]), int(lefts[column])
         picks.append((top, left, float(value)))
         above, below = np.searchsorted(tops, [top - size[0] + 1, top + size[0]])
         before, after = np.searchsorted(lefts, [left - size[1] + 1, left + size[1]])
@@ -199,27 +242,30 @@ def _suppress_one(values: NDArray[Any], tops: Rows, lefts: Rows, size: Size, lim
 
 
 def fill_area(values: Floats, areas: NDArray[Any], wanted: float) -> Rows:
-    """Positions of the regions to take, best first, until their area reaches what is wanted.
+    """Positions of regions by descending value, up to the first with which their area reaches `wanted`.
 
-    All images' survivors compete in one list. The last region taken may go beyond it; the area is thus
-    below that + the region's own. Equal values go to the lower position. Regions of value −inf or of no area
-    are never taken.
+    The area can thus exceed `wanted` by less than that of the last region. Of equal values the lower position comes
+    first. Regions of value −inf or without area are never taken.
 
     Args:
-        values: (R,) g of each region.
-        areas: (R,) its new pixels; survivors of one image are disjoint, so that these add up.
+        values: (R,) g of the regions of all images.
+        areas: (R,) their new pixels; regions of one image are disjoint, so that these add up.
         wanted: pixels to reveal.
 
     Raises:
         ValueError: lengths differ, a value is NaN, an area is negative.
+
+    Example:
+        >>> fill_area(np.array([0.2, 0.9, 0.5]), np.array([16, 16, 16]), wanted=20).tolist()
+        [1, 2]
     """
     values, areas = np.asarray(values, dtype=np.float64), np.asarray(areas, dtype=np.int64)
     if values.shape != areas.shape or values.ndim != 1:
-        raise ValueError(f"values {values.shape} and areas {areas.shape}: expected one of each a region")
+        raise ValueError(f"values {values.shape} and areas {areas.shape}: expected one of each per region")
     if np.isnan(values).any() or (areas < 0).any():
         raise ValueError("values must not be NaN, areas not negative")
     order = np.argsort(-values, kind="stable")
     order = order[(values[order] > -np.inf) & (areas[order] > 0)]
-    spent_before = np.cumsum(areas[order]) - areas[order]
-    taken: Rows = order[spent_before < wanted]
+    area_before = np.cumsum(areas[order]) - areas[order]
+    taken: Rows = order[area_before < wanted]
     return taken

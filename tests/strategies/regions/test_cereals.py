@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from region_parts import IDS, ROWS, SIZE, ask, new_pool
-from region_stage import acquire, context_of, dull, probabilities
+from region_stage import acquire, certain, context_of, probabilities
 
 from al_lightning.core.prediction import SampleStatistics
 from al_lightning.core.region import Box
@@ -18,7 +18,7 @@ from al_lightning.strategies.regions.cereals import Windows
 
 
 def test_of_two_overlapping_hot_windows_one_survives():
-    maps = dull()
+    maps = certain()
     maps[8][4:12, 10:18] = 0.5
     maps[8][8:16, 14:22] = 0.5
     context = context_of(new_pool(), maps)
@@ -40,7 +40,7 @@ def test_of_two_overlapping_hot_windows_one_survives():
 def test_a_window_that_half_covers_known_pixels_is_charged_for_the_new_half():
     pool = new_pool()
     ask(pool, 8, (0, 0, 16, 24))
-    maps = dull()
+    maps = certain()
     maps[8][8:16, :24] = 0.5  # known: no information
     maps[8][16:24, :24] = 0.5
     context = context_of(pool, maps)
@@ -75,14 +75,14 @@ def test_windows_out_of_step_carry_their_own_new_pixels():
 
 
 def test_a_learner_that_gives_nan_is_named():
-    maps = dull()
+    maps = certain()
     maps[8][3, 3] = np.nan
     with pytest.raises(ValueError, match=r"'windows' is NaN or infinite for 1 of 4 images \(first: id8\)"):
         acquire(Cereals(size=8, fusion="info_only"), new_pool(), maps)
 
 
 def test_vote_entropy_takes_the_votes_of_the_passes():
-    maps = dull()
+    maps = certain()
     context = context_of(new_pool(), maps)
     ready = Cereals(size=8, uncertainty="vote-entropy", fusion="info_only").prepare(context)
     assert "passes" in ready.needs
@@ -99,7 +99,7 @@ def test_vote_entropy_takes_the_votes_of_the_passes():
 @pytest.mark.parametrize(("fusion", "row"), [("info_only", 4), ("product", 8), ("ratio", 8), ("difference", 8)])
 def test_fusions_prefer_the_cheap_one_of_two_windows_nearly_as_informative(fusion, row, monkeypatch):
     """Cost from a stub instead of a trained network: row 4 is dear, row 8 free."""
-    maps = dull()
+    maps = certain()
     maps[4][:8, :8] = 0.5
     maps[8][:8, :8] = 0.4
     context = context_of(new_pool(), maps)

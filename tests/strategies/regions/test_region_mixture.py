@@ -41,5 +41,5 @@ def test_a_mixture_spends_what_is_known_of_its_images_on_more_regions():
 
 
 def test_a_mixture_of_two_that_ask_for_regions_is_refused():
-    with pytest.raises(ValueError, match="both parts ask for regions"):
+    with pytest.raises(ValueError, match="ask for regions, which could overlap"):
         STRATEGIES["mixture"](Cereals(), RegionRandom())

@@ -1,0 +1,89 @@
+"""What a first pass cannot show: settings that go wrong only later, or in silence. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from al_lightning.config.schema import Config, ConfigError, nearest
+
+OURS = {
+    "callbacks": "the experiment sets its own",
+    "logger": "set logging.wandb, logging.csv or logging.tensorboard",
+    "default_root_dir": "set runs_dir",
+    "fast_dev_run": "it writes no checkpoint, which a stage needs; set trainer.max_epochs=1 and a small budget",
+    "overfit_batches": "Lightning would train on the first images of the dataset, labelled or not; set a small "
+    "budget.initial",
+    "barebones": "it writes no checkpoint, which a stage needs",
+    "use_distributed_sampler": "the loaders divide their rows among the ranks themselves",
+}
+"""Arguments of Lightning's Trainer that an experiment cannot take, and why."""
+SPAWNS = ("spawn", "fork", "notebook")
+"""Ways of starting ranks that lose what the first process knows when a stage ends."""
+
+
+def check_trainer(options: dict[str, Any], known: list[str]) -> None:
+    """Raise ConfigError for arguments that no experiment can take, or that would give other results than they seem.
+
+    Args:
+        options: the section trainer.
+        known: parameters of Lightning's Trainer.
+    """
+    for key, value in options.items():
+        if key in OURS and value not in (None, False, 0, 0.0):
+            raise ConfigError(f"trainer.{key}={value!r}: cannot be set here: {OURS[key]}")
+        if key not in known:
+            raise ConfigError(f"trainer.{key}: not an argument of Lightning's Trainer{nearest(key, known)}")
+    if options.get("enable_checkpointing") is False:
+        raise ConfigError(
+            "trainer.enable_checkpointing=False: a stage is tested with its best checkpoint; leave it out"
+        )
+    for key in ("max_epochs", "max_steps"):
+        value = options.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value == 0 or value < -1):
+            raise ConfigError(f"trainer.{key}={value!r}: expected a whole number of at least 1, or -1 for no limit")
+    limits = [options.get(key) for key in ("max_epochs", "max_steps")]
+    if all(limit in (None, -1) for limit in limits) and options.get("max_time") is None:
+        raise ConfigError(
+            "trainer.max_epochs: no value given, so that a stage would never end; set its number of epochs (or "
+            "trainer.max_steps, or trainer.max_time)"
+        )
+    test = options.get("limit_test_batches")
+    if test not in (None, 1.0) or isinstance(test, int):
+        raise ConfigError(
+            f"trainer.limit_test_batches={test!r}: a result would be of some test images alone; leave it out, or give "
+            "the dataset a smaller test set"
+        )
+    if options.get("limit_predict_batches") is not None:
+        raise ConfigError(
+            f"trainer.limit_predict_batches={options['limit_predict_batches']!r}: every image of the pool has to be "
+            "scored; leave it out"
+        )
+    strategy = str(options.get("strategy", ""))
+    if any(word in strategy for word in SPAWNS):
+        raise ConfigError(
+            f"trainer.strategy={strategy}: its ranks end with each training and forget what was labelled; set ddp"
+        )
+
+
+def check_paths(config: Config) -> None:
+    """Raise ConfigError where the run's folder cannot be made."""
+    if "://" in config.runs_dir or "::" in config.runs_dir:
+        raise ConfigError(f"runs_dir={config.runs_dir!r}: expected a folder of this machine, without '://' or '::'")
+    for key, text in (("name", config.name), ("runs_dir", config.runs_dir), ("strategy.name", config.strategy.name)):
+        if "\0" in text or any(ord(character) < 32 for character in text):
+            raise ConfigError(f"{key}={text!r}: holds control characters; expected a name that can be a folder's")
+        longest = max((len(part.encode()) for part in Path(text).parts), default=0)
+        if longest > 255:
+            raise ConfigError(f"{key}={text[:40]}...: {longest} bytes long; a folder's name takes 255")
+    if "::" in config.name:
+        raise ConfigError(f"name={config.name!r}: expected a name without '::', which Lightning takes for an address")
+    folder = Path(config.runs_dir).absolute() / config.name / config.strategy.name
+    if len(os.fsencode(folder)) > 3800:
+        raise ConfigError(f"runs_dir={config.runs_dir[:40]}...: the path of the run is too long for this machine")
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"runs_dir={config.runs_dir!r}: {existing} is a file; expected a folder")
+    if not os.access(existing, os.W_OK):
+        raise ConfigError(f"runs_dir={config.runs_dir!r}: {existing} cannot be written to; choose another folder")

@@ -1,0 +1,115 @@
+"""One small real pass over everything that a run will do, before anything of it is written.
+
+A list of forbidden arguments would never be complete: what Lightning, the learner or the machine refuses, it refuses
+here, in a folder that is thrown away. What would go wrong only later or in silence stands in `checks`.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from al_lightning.config import ConfigError
+from al_lightning.core.learner import learner_of
+from al_lightning.core.pool import LabelPool
+from al_lightning.core.query import Query
+from al_lightning.core.seeds import random_stream
+from al_lightning.data.module import PoolDataModule
+from al_lightning.experiment.setup import Setup, trainer_options
+
+SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
+"""What makes a training one epoch long; with `limit_*_batches` of 1 unless the user set them."""
+LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
+
+
+def probe(setup: Setup) -> None:
+    """Train, validate, test and score one batch each with the config's arguments.
+
+    Raises:
+        ConfigError: what fails, with the key that makes it fail where one alone does, its value and the reason.
+    """
+    given = trainer_options(setup.config)
+    error = attempt(setup, given)
+    if error is None:
+        return
+    reason = " ".join(str(error).split()) or type(error).__name__
+    for key in given:
+        without = {name: value for name, value in given.items() if name != key}
+        if attempt(setup, without) is None:
+            raise ConfigError(f"trainer.{key}={given[key]!r}: {reason}") from error
+    if isinstance(error, ValueError | FileNotFoundError):
+        raise error
+    raise ConfigError(
+        f"learner.name={setup.config.learner.name}: a first pass over one batch failed ({type(error).__name__}): "
+        f"{reason}"
+    ) from error
+
+
+def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
+    """One pass with these arguments of the Trainer; what went wrong, or None."""
+    with tempfile.TemporaryDirectory(prefix="al-lightning-") as folder, quiet():
+        try:
+            one_pass(setup, options, Path(folder))
+        except Exception as error:
+            return error
+    return None
+
+
+def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
+    """Fit, validate, test and predict a batch on the first labelled images of the run."""
+    config, dataset = setup.config, setup.dataset
+    pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
+    rows = random_stream(config.seed, 0, "initial").choice(pool.rows, setup.plan.initial, replace=False)
+    pool.commit(Query.of(rows, "initial"), 0)
+    learner = setup.learner(0)
+    contract = learner_of(learner)
+    loader = config.loader
+    data = PoolDataModule(
+        dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
+    )
+    data.unlabelled_batch = loader.batch_size if contract.wants_unlabelled else None
+    data.predict_rows = pool.rows[: loader.batch_size]
+    monitor, mode = contract.monitor
+    limits = {name: 1 for name in LIMITS if name not in options}
+    if "val_check_interval" in options:
+        del limits["limit_train_batches"]  # Lightning compares the two
+    best = ModelCheckpoint(folder, "best", monitor, mode=mode, save_weights_only=True)
+    trainer = pl.Trainer(
+        **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
+        logger=False,
+        callbacks=[best],
+        default_root_dir=folder,
+    )
+    trainer.fit(learner, data)
+    tested = trainer.test(learner, data, verbose=False)
+    if not tested or not tested[0]:
+        raise ValueError("no batch of the test set was scored, so that a stage would have no result")
+    trainer.predict(learner, datamodule=data, return_predictions=False)
+    bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
+    if bad:
+        raise ValueError(f"after one batch {bad[0]} is not finite: the training diverges; lower learner.options.lr")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning's notices would come twice."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
