@@ -109,7 +109,7 @@ class ActiveLearningLoop(pl.Callback):
         pool: the labels so far; changed by `start` and `acquire`.
         strategy: selects.
         oracle: reveals labels; None for a dataset whose targets are all on disk.
-        per_stage: images to ask for at each `acquire`, or number of images whose pixels regions add up to.
+        per_stage: images to ask for at each `acquire`; regions are asked for up to the pixels of as many images.
         seed: of all draws; the streams of different stages and purposes are independent.
         cost: counts the clicks of revealed regions, for strategies that predict the cost of regions.
     """

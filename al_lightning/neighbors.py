@@ -1,8 +1,9 @@
 """Exact nearest neighbours, k-center-greedy and weighted k-means on FAISS.
 
 FAISS fuses distances with their minimum, so that no matrix of queries × references is stored. Features are centred and
-scaled first, because ‖a‖² + ‖b‖² − 2ab in float32 cancels what a and b have in common. A distance that is small against
-‖a‖² is imprecise even then and is computed again from a − b, so that copies of a vector are at distance exactly 0.
+scaled first, because ‖a‖² + ‖b‖² − 2ab in float32 loses digits to an offset that all vectors have in common. A distance
+that is small against ‖a‖² is imprecise even then and is computed again from a − b, so that copies of a vector are at
+distance exactly 0.
 Results are deterministic for one machine and number of threads.
 """
 

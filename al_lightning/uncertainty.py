@@ -51,7 +51,10 @@ def bvsb(p: Tensor) -> Tensor:
 
 @torch.no_grad()
 def entropy(p: Tensor) -> Tensor:
-    """H(p) = −Σ_c p_c ln p_c, in nats, without a gradient."""
+    """H(p) = −Σ_c p_c ln p_c, in nats.
+
+    It has no gradient.
+    """
     # Class by class with one temporary map: allocating a copy of p takes longer than the sums.
     total, log = torch.zeros_like(p[:, 0]), torch.empty_like(p[:, 0])
     for one in p.unbind(1):

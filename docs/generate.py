@@ -151,7 +151,7 @@ def _escaped(text: str) -> str:
     return "".join(part if part.startswith(("`", "    ")) else _set(part) for part in parts)
 
 
-SUBSCRIPT = re.compile(r"(?<![\w.])(\w[\u0300-\u036f]?|max|min|mean)_(\{[^{}]*\}|[A-Z]{1,3}|\w{1,2})(?![\w_])")
+SUBSCRIPT = re.compile(r"(?<![A-Za-z0-9_.])(\w[\u0300-\u036f]?|max|min|mean)_(\{[^{}]*\}|[A-Z]{1,3}|\w{1,2})(?![\w_])")
 """p_c, δ_t, max_i, min_{j∈s}, L_VAE; the names of options have longer parts."""
 
 
@@ -215,7 +215,12 @@ def strategies() -> str:
 
 def strategy_details(*names: str) -> str:
     """Descriptions and options of some strategies."""
-    return "\n\n".join(_entry(name, strategy(name), needs(name)) for name in names)
+    parts: list[str] = []
+    for i, name in enumerate(names):
+        same = next((other for other in names[:i] if STRATEGIES[other] is STRATEGIES[name]), None)
+        again = f"### {name} {{ #{name} }}\n\nThe same as [`{same}`](#{same})."
+        parts.append(again if same else _entry(name, strategy(name), needs(name)))
+    return "\n\n".join(parts)
 
 
 def measures(*names: str) -> str:

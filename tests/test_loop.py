@@ -84,7 +84,7 @@ def test_random_runs_no_prediction(parts):
     assert len(loop.acquire(trainer(loop), learner, data)) == 3
 
 
-def test_the_pool_runs_out_gracefully(parts):
+def test_the_last_images_come_as_the_remainder(parts):
     pool, data, learner = parts
     loop = ActiveLearningLoop(pool, UncertaintySampling("entropy"), per_stage=10)
     loop.start(12)
@@ -111,7 +111,7 @@ def test_a_diverged_learner_is_an_error_that_names_an_image(parts):
     assert pool.state() == before
 
 
-def test_forgetting_the_callback_is_said(parts):
+def test_a_trainer_without_the_loop_as_callback_is_refused(parts):
     pool, data, learner = parts
     loop = ActiveLearningLoop(pool, TACoreset(), per_stage=3)
     loop.start(4)

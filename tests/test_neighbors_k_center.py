@@ -178,7 +178,9 @@ def test_errors_of_k_center() -> None:
     with pytest.raises(ValueError, match=r"block = 0"):
         k_center_greedy(features, mask, 3, block=0)
     features[7, 2], features[11, 0] = np.nan, -np.inf
-    with pytest.raises(ValueError, match=r"features: 2 of 20 rows hold NaN or infinite values \(first: row 7\)"):
+    with pytest.raises(
+        ValueError, match=r"features: 2 of 20 vectors hold NaN or infinite values \(first: position 7\)"
+    ):
         k_center_greedy(features, mask, 3)
     picks, reach = k_center_greedy(features[:7], mask[:7], 0)
     assert picks.shape == reach.shape == (0,)

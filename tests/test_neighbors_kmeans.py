@@ -139,7 +139,7 @@ def test_errors_of_kmeans() -> None:
     with pytest.raises(ValueError, match="clusters = 0"):
         weighted_kmeans(features, np.ones(10), 0, rng)
     features[3] = np.nan
-    with pytest.raises(ValueError, match=r"features: 1 of 10 rows .*row 3"):
+    with pytest.raises(ValueError, match=r"features: 1 of 10 vectors .*position 3"):
         weighted_kmeans(features, np.ones(10), 3, rng)
 
 

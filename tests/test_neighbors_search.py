@@ -53,7 +53,7 @@ def test_errors_of_nearest() -> None:
         nearest_k(np.zeros((2, 3)), np.zeros((2, 3)), 3)
     with pytest.raises(ValueError, match="k = 1 nearest of 0 references"):
         nearest(np.zeros((2, 3)), np.zeros((0, 3)))
-    with pytest.raises(ValueError, match="references: 1 of 2 rows"):
+    with pytest.raises(ValueError, match="references: 1 of 2 vectors"):
         nearest(np.zeros((2, 3)), np.array([[0, 0, 0], [0, np.inf, 0]]))
     assert nearest(np.zeros((0, 3)), np.zeros((2, 3)))[0].shape == (0,)
 

@@ -1,4 +1,4 @@
-"""Measurements of the figures in the documentation: one file a bench, one line a name."""
+"""Measurements of times and memory for the documentation, each in a file of its own, and the table of their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures in the README: `al-lightning bench NAME` measures them on the machine at hand."""
+"""Time and memory of k-center-greedy against other implementations: `al-lightning bench k-center`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from al_lightning.neighbors import k_center_greedy
 
 Picks = NDArray[np.int64]
 ROWS = 4096
-"""Rows of a chunk in the rivals, so that none of them holds all distances at once."""
+"""Vectors per chunk in the compared methods, so that none of them stores all distances at once."""
 STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Normal features (N, D) float32 from a fixed seed, L of them labelled at random, B picks to make."""
+    """Normally distributed features (N, D) float32 from a fixed seed, L of them labelled at random, and B picks."""
 
     points: int
     dimensions: int
@@ -49,7 +49,7 @@ class Problem:
 
 @dataclass
 class Timing:
-    """Wall-clock seconds of each repeat, and what was picked (None for a bare matrix product)."""
+    """Wall-clock seconds of each repeat, and the picks (None for the matrix product alone)."""
 
     name: str
     picks: Picks | None = None
@@ -61,7 +61,7 @@ class Timing:
 
 
 def loop_sklearn(features: NDArray[np.float32], mask: NDArray[np.bool_], budget: int) -> Picks:
-    """The published loop: one call of `pairwise_distances` a pick; here the first minima are chunked."""
+    """The published loop: one call of `pairwise_distances` per pick; the first minima are computed in chunks here."""
     starts = range(0, len(features), ROWS)
     minima = np.concatenate([pairwise_distances(features[s : s + ROWS], features[mask]).min(axis=1) for s in starts])
     minima[mask] = -1
@@ -75,7 +75,7 @@ def loop_sklearn(features: NDArray[np.float32], mask: NDArray[np.bool_], budget:
 
 
 def loop_torch(features: NDArray[np.floating[Any]], mask: NDArray[np.bool_], budget: int) -> Picks:
-    """One pass over the pool a pick, as lean as it gets: squared norms kept, one matrix-vector product."""
+    """One pass over the pool per pick, at the least cost: stored squared norms and one matrix-vector product."""
     x = torch.from_numpy(features)
     norms = x.square().sum(1)
     flags = torch.from_numpy(mask)
@@ -92,7 +92,7 @@ def loop_torch(features: NDArray[np.floating[Any]], mask: NDArray[np.bool_], bud
 
 
 def product_alone(features: NDArray[np.float32], mask: NDArray[np.bool_], budget: int) -> None:
-    """The matrix product that all N × (L + B) distances take, and nothing else; chunks are thrown away."""
+    """Only the matrix product for all N × (L + B) distances; its chunks are discarded."""
     x = torch.from_numpy(features)
     centres = torch.cat([x[torch.from_numpy(mask)], x[:budget]]).T
     for start in range(0, len(x), ROWS):
@@ -105,9 +105,9 @@ def ours(features: NDArray[np.float32], mask: NDArray[np.bool_], budget: int) ->
 
 
 def time_in_turn(problem: Problem, methods: dict[str, Callable[..., Picks | None]], repeats: int) -> list[Timing]:
-    """Time each method `repeats` times, taking turns so that a busy moment does not hit one method alone.
+    """Time each method `repeats` times in turn, so that other load on the machine affects all methods.
 
-    One untimed round on a tenth of the problem starts the thread pools.
+    A first round on a tenth of the problem starts the thread pools and is not timed.
     """
     features, mask = problem.make()
     small = slice(0, max(problem.points // 10, 2))
@@ -116,7 +116,7 @@ def time_in_turn(problem: Problem, methods: dict[str, Callable[..., Picks | None
         method(features[small], mask[small], 2)
     for _ in range(repeats):
         for timing, method in zip(timings, methods.values(), strict=True):
-            time.sleep(0.2)  # idle threads of the method before spin for a while
+            time.sleep(0.2)  # idle threads of the previous method keep spinning for a while
             start = time.perf_counter()
             timing.picks = method(features, mask, problem.budget)
             timing.seconds.append(time.perf_counter() - start)
@@ -124,10 +124,9 @@ def time_in_turn(problem: Problem, methods: dict[str, Callable[..., Picks | None
 
 
 def peak_extra_mib(problem: Problem) -> float | None:
-    """MiB by which `k_center_greedy` lifts the peak resident memory above that of holding the features.
+    """MiB of peak resident memory of `k_center_greedy` beyond that of the features, or None without /proc.
 
-    Runs in a fresh process, since a peak never falls. Counts FAISS's and BLAS's own buffers too. None where
-    the system has no /proc.
+    Runs in a new process, because a peak never decreases. Buffers of FAISS and BLAS are included.
     """
     if not STATUS.exists():
         return None
@@ -157,7 +156,12 @@ def _status_mib(key: str) -> float:
 
 
 def agreement(picks: Picks | None, reference: Picks) -> str:
-    """Whether two lists of picks are the same, and if not, how far they agree."""
+    """Whether two lists of picks are the same, and if not, how many they have in common.
+
+    Example:
+        >>> agreement(np.array([1, 2]), np.array([1, 2])), agreement(np.array([1, 3]), np.array([1, 2]))
+        ('same', '1 of 2 in common')
+    """
     if picks is None:
         return "–"
     if np.array_equal(picks, reference):
@@ -169,7 +173,7 @@ def agreement(picks: Picks | None, reference: Picks) -> str:
 
 
 def table(problem: Problem, timings: list[Timing], exact: Picks, extra: float | None) -> Table:
-    """One row a method, the first of them ours; `exact` are the picks of the loop in float64."""
+    """One line per method, ours first; `exact` are the picks of the loop in float64."""
     own = timings[0]
     view = Table(title=f"k-center-greedy: {problem}, {torch.get_num_threads()} threads")
     for column in ("method", "seconds (median)", "range", "÷ ours", "extra MiB", "picks of the float64 loop"):
@@ -187,12 +191,12 @@ def table(problem: Problem, timings: list[Timing], exact: Picks, extra: float | 
 
 
 def bench_k_center(larger: bool = False, repeats: int = 5) -> None:
-    """Print k-center-greedy against one pass a pick, and against the bare matrix product.
+    """Print the time of k-center-greedy, of one pass per pick, and of the matrix product alone.
 
     Args:
         larger: 100,000 × 512, 2,000 labelled, 2,000 picks, against the torch loop only; otherwise the size of
             the depth pool, 13,104 × 512, 1,310 labelled, 655 picks.
-        repeats: timings a method, of which the median is shown (at most 2 where `larger`).
+        repeats: timings per method, of which the median is shown (at most 2 where `larger`).
     """
     methods: dict[str, Callable[..., Picks | None]] = {
         "al_lightning": ours,

@@ -1,4 +1,4 @@
-"""What it saves to run the encoder once for all Monte Carlo passes: `al-lightning bench mc-dropout`."""
+"""Time of Monte Carlo passes that run the encoder once or every time: `al-lightning bench mc-dropout`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from al_lightning.networks.unet import PlainUNet
 
 
 def full_passes(learner: DenseLearner, network: PlainUNet, batch: Batch) -> SampleStatistics:
-    """The runner_up: M passes of the whole network, dropout on."""
+    """The compared method: M passes of the whole network with dropout on."""
     image, passes = learner.normalise(batch["image"]), SampleStatistics()
     for layer in dropout_layers(network):
         layer.train()
@@ -30,7 +30,7 @@ def full_passes(learner: DenseLearner, network: PlainUNet, batch: Batch) -> Samp
 
 
 def bench_passes(size: int = 128, images: int = 4, passes: int = 20, repeats: int = 5) -> None:
-    """Median seconds of a batch through the U-Net of widths 32 to 512 with bottleneck dropout, both ways in turn."""
+    """Print median seconds for a batch in the U-Net of widths 32 to 512 with bottleneck dropout, both ways in turn."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
     network = PlainUNet(1, dropout=0.5)

@@ -1,4 +1,4 @@
-"""Which windows of one large image survive: `al-lightning bench regions`."""
+"""Time to find the disjoint windows of one large image: `al-lightning bench regions`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from al_lightning.uncertainty import entropy
 
 
 def runner_up(values: Tensor, window: int) -> int:
-    """Windows by average pooling, the best by argmax over the whole map, its neighbours overwritten, again and again.
+    """The compared method: sums by average pooling, then argmax over the whole map, overlapping windows removed.
 
     Args:
-        values: (H, W) of each pixel.
+        values: (H, W).
+        window: side in pixels.
 
     Returns:
         The number of windows taken.
@@ -37,7 +38,7 @@ def runner_up(values: Tensor, window: int) -> int:
 
 
 def bench_regions(size: Size = (1024, 2048), window: int = 128, classes: int = 19, repeats: int = 5) -> None:
-    """Median seconds of each step from the probabilities of one image to its surviving windows, at every pixel."""
+    """Print median seconds of each step from the probabilities of one image to its disjoint windows, at every pixel."""
     torch.manual_seed(0)
     coarse = 3 * torch.randn(1, classes, size[0] // 16, size[1] // 16)
     p = interpolate(coarse, size=size, mode="bilinear").softmax(1)

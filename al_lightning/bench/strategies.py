@@ -1,4 +1,4 @@
-"""Seconds and memory of each strategy's `select` on a pool of synthetic descriptors."""
+"""Time and memory of each strategy's `select` on synthetic descriptors: `al-lightning bench strategies`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ MEMBERS, MAP, IMAGE = 4, 4, 32
 """Members of the committee; sides of probability and feature maps, and of images, in pixels."""
 BATCH = 500
 TRAINS = frozenset({"vaal", "cereals"})
-"""Strategies that train a network of their own: their time is the training's."""
+"""Strategies that train a network of their own, whose time is that of the training."""
 REGIONS = frozenset({"region-entropy", "region-random"})
-"""Strategies that choose from maps of pixels, whose time is not that of N descriptors."""
+"""Strategies that select from maps of pixels, whose time does not depend on N descriptors."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixture": ("mixture", {"uncertain": UncertaintySampling("entropy"), "diverse": TACoreset()}),
     "unc-pca-hash": ("unc-pca-hash", {"size": IMAGE}),
@@ -37,7 +37,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "ceal, quantile": ("ceal", {"threshold": "quantile", "delta": 0.2}),
     "ceal-melanoma, quantile": ("ceal-melanoma", {"mode": "quantile"}),
 }
-"""Label -> (name, options): benchmarked beside the defaults, or in their place where these need arguments."""
+"""Label -> (name, options): run in addition to the defaults, or instead of them where these need arguments."""
 
 NUMBERS = {"seconds": "seconds", "cpu_seconds": "CPU seconds", "peak_mb": "peak MB above descriptors"}
 COLUMNS = {"label": "strategy"} | NUMBERS | {"note": "note"}
@@ -46,17 +46,22 @@ COLUMNS = {"label": "strategy"} | NUMBERS | {"note": "note"}
 def bench_strategies(
     n: int = 100_000, d: int = 512, budget: int = 1_000, names: Iterable[str] | None = None, limit: float = 600
 ) -> list[dict[str, Any]]:
-    """Time each strategy that trains nothing of its own, one after the other, and print a table.
+    """Time each strategy that trains no network of its own, one after the other, and print a table.
 
-    Each runs in a fresh process, so that its peak is its own. The pool has n images, `budget` of them labelled, as
+    Each runs in a new process, because a peak never decreases. The pool has n images, `budget` of them labelled, as
     100 clusters of non-negative d-dimensional descriptors ("signed": of both signs), and a committee of 4 with d
     dimensions each. Images of pixel-based strategies are synthetic, 3 x 32 x 32. `measure` is not timed.
 
-    names: labels to run, all by default; limit: seconds after which one is stopped and reported as such.
+    Args:
+        n: number of images.
+        d: dimensions of a descriptor.
+        budget: number of labelled images and of picks.
+        names: labels to run, all by default.
+        limit: seconds after which a strategy is stopped, as its note says.
 
     Returns:
-        one dict a strategy: label, seconds, cpu_seconds of all threads (on a busy machine the honest one of the
-        two), peak_mb above the descriptors, note; the numbers are None where it was stopped.
+        one dict per strategy: label, seconds, cpu_seconds of all threads (which other load on the machine affects
+        less), peak_mb above the descriptors, note; the numbers are None where it was stopped.
 
     Raises:
         ValueError: an unknown label.
@@ -88,7 +93,7 @@ def bench_strategies(
 
 
 def prediction(rows: Rows, d: int, needs: frozenset[str], signed: bool, rng: np.random.Generator) -> Prediction:
-    """A random batch that holds only what is needed."""
+    """A random prediction with the fields that `needs` names."""
     n = len(rows)
     centres = np.random.default_rng(0).standard_normal((100, d)).astype(np.float32)
     cluster = rng.integers(0, 100, n)
@@ -112,15 +117,15 @@ def prediction(rows: Rows, d: int, needs: frozenset[str], signed: bool, rng: np.
 
 
 def pool(strategy: Strategy, n: int, d: int, budget: int, signed: bool) -> Candidates:
-    """Candidates as the loop would make them, filled batch by batch so that no copy adds to the peak."""
+    """Candidates as of the loop, filled batch by batch so that no copy adds to the peak."""
     rng = np.random.default_rng(1)
     rows = np.arange(n)
     values: dict[str, Floats] = {}
     for start in range(0, n, BATCH):
-        part = rows[start : start + BATCH]
-        for name, value in strategy.measure(prediction(part, d, strategy.needs, signed, rng)).items():
+        batch = rows[start : start + BATCH]
+        for name, value in strategy.measure(prediction(batch, d, strategy.needs, signed, rng)).items():
             array = value.numpy()
-            values.setdefault(name, np.empty((n, *array.shape[1:]), array.dtype))[part] = array
+            values.setdefault(name, np.empty((n, *array.shape[1:]), array.dtype))[batch] = array
     images = textures(n, rng) if "images" in strategy.needs else None
     labelled = np.isin(rows, rng.choice(n, budget, replace=False))
     source = None if images is None else images.__getitem__
@@ -128,16 +133,16 @@ def pool(strategy: Strategy, n: int, d: int, budget: int, signed: bool) -> Candi
 
 
 def textures(n: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(n, 3, 32, 32) sums of 300 random smooth images and noise: their spectrum falls, as that of natural ones."""
+    """(n, 3, 32, 32) sums of 300 random smooth images and noise, with a decreasing spectrum as in natural images."""
     coarse = torch.from_numpy(rng.standard_normal((300, 3, 6, 6), dtype=np.float32))
     smooth = torch.nn.functional.interpolate(coarse, size=(IMAGE, IMAGE), mode="bicubic").flatten(1).numpy()
     smooth *= np.geomspace(60, 1, len(smooth), dtype=np.float32)[:, None]
     found = np.empty((n, 3, IMAGE, IMAGE), np.uint8)
     for start in range(0, n, BATCH):
-        part = found[start : start + BATCH]
-        mixed = 128 + rng.standard_normal((len(part), len(smooth)), dtype=np.float32) @ smooth
+        batch = found[start : start + BATCH]
+        mixed = 128 + rng.standard_normal((len(batch), len(smooth)), dtype=np.float32) @ smooth
         mixed += 3 * rng.standard_normal(mixed.shape, dtype=np.float32)
-        part[:] = mixed.clip(0, 255).reshape(part.shape)
+        batch[:] = mixed.clip(0, 255).reshape(batch.shape)
     return found
 
 
@@ -171,7 +176,7 @@ def _most_resident() -> int:
 
 
 def _resident() -> int:
-    """Resident size now, in bytes; where the system does not tell, the largest so far."""
+    """Resident size now in bytes, or the largest so far where the system has no /proc."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else _most_resident()
 

@@ -136,21 +136,21 @@ def _override(item: str) -> DictConfig:
         raise ConfigError(f"{item}: not readable as YAML: {_first_line(error)}") from None
 
 
-def _check_sections(below: Any, layer: DictConfig, prefix: str = "") -> None:
+def _check_sections(below: DictConfig, layer: DictConfig, prefix: str = "") -> None:
     """Raise ConfigError where a section is given a single value, or a text a number."""
     for name, value in layer.items_ex(resolve=False):
         if name not in below:
             continue
-        key, known = f"{prefix}{name}", OmegaConf.is_missing(below, name) or below[name]
-        if OmegaConf.is_dict(known):
-            if not OmegaConf.is_dict(value):
+        key = f"{prefix}{name!s}"
+        known: Any = None if OmegaConf.is_missing(below, name) else below[name]
+        if isinstance(known, DictConfig):
+            if not isinstance(value, DictConfig):
                 keys = ", ".join(map(str, known)) or "any"
                 raise ConfigError(f"{key}={value!r}: expected a section with keys ({keys})")
-            if OmegaConf.is_struct(below) or OmegaConf.get_type(known) is not dict:
-                _check_sections(known, value, f"{key}.")
+            _check_sections(known, value, f"{key}.")
         elif key in TEXTS and not isinstance(value, str):
             raise ConfigError(
-                f"{key}={value!r}: expected a text; YAML reads it as {type(value).__name__}: put it in quotes"
+                f"{key}={value!r}: expected a text, and YAML reads a {type(value).__name__}; put it in quotes"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from omegaconf import MISSING
 
 ClickTerms = Literal["vertices", "sum"]
-"""What the cost in clicks counts, see `cost.annotation.AnnotationCost`."""
+"""Clicks that the cost counts, see `cost.annotation.AnnotationCost`."""
 
 
 class ConfigError(ValueError):
@@ -77,7 +77,7 @@ class BudgetSection:
     """Stop after the first stage at which this fraction of the pool's pixels is labelled; stages is then the
     maximum."""
     clicks: ClickTerms = "vertices"
-    """What the cost in clicks counts (segmentation only): vertices of outlines, or sum: also crossings of a region's
+    """Clicks that the cost counts (segmentation only). vertices: those of outlines; sum: also crossings of a region's
     border and connected components."""
 
 

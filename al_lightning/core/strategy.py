@@ -162,7 +162,7 @@ class Plan:
     initial: int
     """Images labelled before the first training."""
     per_stage: int
-    """Images to select after each stage but the last, or the number of images whose pixels regions add up to."""
+    """Images to select after each stage but the last; regions are selected up to the pixels of as many images."""
     stages: int
     """Number of stages, the initial one included: the points of the learning curve."""
 

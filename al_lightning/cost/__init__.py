@@ -1,1 +1,1 @@
-"""What annotation costs. This file imports nothing, so that a report need not load torch."""
+"""The cost of annotation. This file imports nothing, so that a report does not load torch."""

@@ -1,4 +1,4 @@
-"""What annotation costs: images, pixels at their own size, and clicks of what is revealed."""
+"""The cost of annotation: labelled images, revealed pixels at the images' own size, and clicks."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ ClickKind = Literal["polygons", "contours"]
 class AnnotationCost:
     """Counts the pixels and clicks that a pool has revealed.
 
-    Pixels and vertices are counted of unions: one in two regions is charged once, for the first of them. A vertex lies
-    in the pixel of the learner's grid that its position scales to, and a pixel of the original image in the one that
-    its centre scales to; so the regions of an image add up to exactly the image.
+    Pixels and vertices are counted once where regions overlap. A vertex is in the pixel of the learner's grid that its
+    position scales to, and a pixel of the original image in the one that its centre scales to, so that the regions that
+    make up an image add up to exactly the image.
 
-    With terms="sum" clicks are Σ c(new part) over the labels in the order of commits. The new part of a label is its
-    region, or the whole image, less what was revealed before, in pixels of the image at its own size, and c
-    (`clicks.mask_cost`) adds to the vertices strictly inside the crossings of its border and its components. Each part
-    pays for its own border and names again the objects that reach into it. So the regions of an image can cost more
-    than the image, whole pools in regions more than 100 % of `total`, and another order costs another sum. It never
-    decreases over stages: c ≥ 0, and later labels do not change the parts of earlier ones, nor the targets these were
-    counted in.
+    With terms="sum" clicks are Σ c(new mask) over the labels in the order of commits. The new mask of a label is its
+    region, or the whole image, without the pixels that were revealed before, in pixels of the image at its own size;
+    c (`clicks.mask_cost`) is the number of vertices strictly inside it, crossings of its border, and components. The
+    border of each new mask, and a component for each object that reaches into it, are counted again. So the regions of
+    an image can cost more than the image, a whole pool in regions more than 100 % of `total`, and the sum depends on
+    the order. It never decreases over stages, because c ≥ 0 and later labels change neither the new masks of earlier
+    ones nor the targets in which these were counted.
 
     Args:
-        cache: of the dataset whose labels are counted.
+        cache: of the dataset.
         terms: "vertices", or "sum" of the three terms above.
     """
 
@@ -48,13 +48,13 @@ class AnnotationCost:
             raise ValueError(f"click terms={terms!r}: expected {' or '.join(get_args(ClickTerms))}")
         self.cache, self.dataset, self.terms = cache, cache.dataset, terms
         self._vertices: dict[tuple[int, str | None], NDArray[np.float32]] = {}
-        self._spent: dict[int, list[tuple[Label, int]]] = {}
-        """row -> its labels in the order of commits, each with the sum that it has cost."""
+        self._label_clicks: dict[int, list[tuple[Label, int]]] = {}
+        """row -> its labels in the order of commits, each with its clicks."""
 
     @cached_property
     def kind(self) -> ClickKind | None:
-        """Where vertices come from: "polygons" of the annotators where every image of the pool has its file, else
-        "contours", corners of simplified mask outlines, a stand-in; None for depth, which has neither."""
+        """Source of vertices: "polygons" of the annotators where every image of the pool has a file of them, else
+        "contours", corners of simplified mask outlines; None for depth, which has neither."""
         if self.dataset.task.kind != "segmentation":
             return None
         file_of = self.dataset.polygons
@@ -64,7 +64,7 @@ class AnnotationCost:
         return "contours"
 
     def vertices(self, row: int, file: str | None = None, target: NDArray[Any] | None = None) -> NDArray[np.float32]:
-        """(n, 2) all vertices x, y of an image at its own size; opens the target `file` unless `target` holds it."""
+        """(n, 2) all vertices x, y of an image at its own size; reads the target `file` unless `target` is given."""
         key = (row, file)
         if key not in self._vertices:
             if self.kind == "polygons" and file is None and self.dataset.polygons is not None:
@@ -75,16 +75,16 @@ class AnnotationCost:
         return self._vertices[key]
 
     def points(self, row: int, file: str | None = None) -> NDArray[np.float32]:
-        """(n, 2) all vertices x, y of an image, scaled to the learner's size; opens the target `file`."""
+        """(n, 2) all vertices x, y of an image, scaled to the learner's size; reads the target `file`."""
         height, width = self.cache.native_size(row)
         scale = np.array([self.dataset.size[1] / width, self.dataset.size[0] / height])
         return _within(self.vertices(row, file) * scale, self.dataset.size)
 
     def clicks(self, pool: LabelPool, row: int) -> NDArray[np.float64]:
-        """(n, 2) vertices of an image that lie in what is revealed of it, in the learner's grid.
+        """(n, 2) vertices x, y of an image that lie in its revealed pixels, in the learner's grid.
 
-        Vertices whatever the terms: a cost network learns a density from them, and a density cannot hold a region's
-        other terms. Crossings and components belong to the region that cuts them, not to a pixel.
+        Only vertices, with any `terms`: the cost network learns a density of clicks per pixel, and crossings and
+        components belong to a region, not to a pixel.
         """
         points = self.points(row, pool.target(row))
         if pool.size is not None:
@@ -99,15 +99,15 @@ class AnnotationCost:
         return native_area(pool.regions(row), pool.size, self.cache.native_size(row))
 
     def cost(self, pool: LabelPool) -> dict[str, float | None]:
-        """What the labels of a pool have cost, by term: images with a label, revealed pixels, and clicks there (None
-        for depth)."""
+        """The cost of the labels of a pool by term: images with a label, revealed pixels, and clicks in these (None for
+        depth)."""
         return {term: measure.labelled(self, pool) for term, measure in MEASURES.items()}
 
     def total(self, targets: bool = True) -> dict[str, float | None]:
-        """The same of the whole pool, for fractions, under the sum Σ c(image).
+        """The cost of labelling all images of the pool as wholes, by term; clicks with terms="sum" are Σ c(image).
 
         Args:
-            targets: open every target, which is for simulated labels alone; without it, terms that need them are None.
+            targets: read every target, which only simulated labels allow; otherwise terms that need targets are None.
         """
         return {
             term: measure.everything(self) if targets or not measure.opens_targets else None
@@ -115,7 +115,7 @@ class AnnotationCost:
         }
 
     def pool_pixels(self) -> int:
-        """Pixels of all images of the pool at their own size; opens no target."""
+        """Pixels of all images of the pool at their own size; reads no target."""
         return sum(self.cache.pixels(row) for row in self.dataset.pool.tolist())
 
     def _pixels(self, pool: LabelPool) -> int:
@@ -142,11 +142,11 @@ class AnnotationCost:
         return mask_cost(np.ones(target.shape, dtype=bool), self.vertices(row, None, target), target)
 
     def _sum(self, row: int, labels: list[Label], grid: Size) -> int:
-        """Σ c(new part) over the labels of one image in the order of commits; those counted before are looked up."""
-        spent = self._spent.setdefault(row, [])
-        pairs = zip(spent, labels, strict=False)
+        """Σ c(new mask) over the labels of one image in the order of commits; labels counted before are looked up."""
+        counted_labels = self._label_clicks.setdefault(row, [])
+        pairs = zip(counted_labels, labels, strict=False)
         counted = len(list(takewhile(lambda pair: pair[0][0] == pair[1], pairs)))
-        del spent[counted:]
+        del counted_labels[counted:]
         regions = [label.region or Box(0, 0, *grid) for label in labels]
         revealed = cover(regions[:counted], grid)
         targets: dict[str | None, NDArray[Any]] = {}
@@ -156,16 +156,16 @@ class AnnotationCost:
             fresh = np.zeros(grid, dtype=bool)
             fresh[region.window] = ~revealed[region.window] & region.pixels
             revealed[region.window] |= region.pixels
-            spent.append((label, self._part(row, label.target, targets[label.target], fresh)))
-        return sum(clicks for _, clicks in spent)
+            counted_labels.append((label, self._mask_cost(row, label.target, targets[label.target], fresh)))
+        return sum(clicks for _, clicks in counted_labels)
 
-    def _part(self, row: int, file: str | None, target: NDArray[Any], fresh: NDArray[np.bool_]) -> int:
-        """c of the pixels of an image that a mask of the learner's grid scales to."""
+    def _mask_cost(self, row: int, file: str | None, target: NDArray[Any], fresh: NDArray[np.bool_]) -> int:
+        """c of the pixels of an image that scale into a mask of the learner's grid."""
         at = _scaled(target.shape, fresh.shape)
         hit = [np.flatnonzero(np.logical_or.reduce(fresh, axis=1 - axis)[index]) for axis, index in enumerate(at)]
         if not (len(hit[0]) and len(hit[1])):
-            return 0  # finer than the image: between the centres of its pixels
-        # One pixel more on each side: where there is none, the image ends.
+            return 0  # a grid finer than the image: the mask is between the centres of its pixels
+        # With one more pixel on each side, so that mask_cost sees where the image does not end.
         y, x = (slice(max(int(lines[0]) - 1, 0), int(lines[-1]) + 2) for lines in hit)
         points = self.vertices(row, file, target) - np.array([x.start, y.start])
         return mask_cost(fresh[at[0][y]][:, at[1][x]], points, target[y, x])
@@ -175,10 +175,10 @@ class AnnotationCost:
 
 
 class Measure(NamedTuple):
-    """How a term of the cost is counted."""
+    """The functions that count one term of the cost."""
 
     labelled: Callable[[AnnotationCost, LabelPool], float | None]
-    """For what is labelled of a pool."""
+    """For the labels of a pool."""
     everything: Callable[[AnnotationCost], float | None]
     """For all images of the pool."""
     opens_targets: bool
@@ -189,11 +189,16 @@ MEASURES: dict[str, Measure] = {
     "pixels": Measure(AnnotationCost._pixels, AnnotationCost.pool_pixels, False),
     "clicks": Measure(AnnotationCost._clicks, AnnotationCost._pool_clicks, True),
 }
-"""Term of a row's "cost" -> how it is counted; `cost.terms` says how reports show it."""
+"""Term of "cost" in a stage row -> how it is counted; `cost.terms` has its name and unit in reports."""
 
 
 def native_area(regions: Sequence[Region], grid: Size, native: Size) -> int:
-    """Pixels of an image of its own size (H, W) whose centres scale into regions of the learner's grid; each once."""
+    """Pixels of an image of its own size (H, W) whose centres scale into regions of the learner's grid; each once.
+
+    Example:
+        >>> native_area([Box(0, 0, 1, 1)], grid=(2, 2), native=(4, 6))
+        6
+    """
     lines, columns = _scaled(native, grid)
     if not all(isinstance(region, Box) for region in regions):
         return int(cover(regions, grid)[lines][:, columns].sum())
@@ -204,17 +209,17 @@ def native_area(regions: Sequence[Region], grid: Size, native: Size) -> int:
 
 
 def _over(count: Callable[[int], int], rows: Iterable[int]) -> int:
-    """Σ over rows; reading files and most of the counting run beside each other."""
+    """Σ over rows in threads, because reading files and most of the counting release Python's global lock."""
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
         return sum(threads.map(count, rows))
 
 
 def _scaled(native: tuple[int, ...], grid: tuple[int, ...]) -> list[NDArray[np.int64]]:
-    """For each axis the line of the learner's grid that the centre of each line of the original image scales to."""
+    """For each axis the index in the learner's grid that the centre of each line or column of the image scales to."""
     return [((np.arange(n) + 0.5) * m / n).astype(np.int64) for n, m in zip(native, grid, strict=True)]
 
 
 def _within(points: NDArray[np.floating[Any]], size: tuple[int, int]) -> NDArray[np.float32]:
-    """The points (n, 2) as float32, which could round one at the far border out of the image (H, W)."""
+    """The points (n, 2) as float32, kept inside the image (H, W) where rounding would move them to its far border."""
     far = np.nextafter(np.array(size[::-1], dtype=np.float32), np.float32(0))
     return np.minimum(points.astype(np.float32), far)

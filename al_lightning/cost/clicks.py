@@ -1,11 +1,10 @@
-"""Clicks: what it costs an annotator to outline what is in a region (CEREALS, Mackowiak et al. 2018).
+"""Clicks that an annotator needs to outline the objects of an image or a region (CEREALS, Mackowiak et al. 2018).
 
-A click is a point (x, y) in pixels of the annotated image; it belongs to the pixel (row ⌊y⌋, column ⌊x⌋). Points of
-an image resized to (h, w) are points · (w/W, h/H).
+A click is a point (x, y) in pixels of the annotated image; it belongs to the pixel in line ⌊y⌋ and column ⌊x⌋. The
+points of an image resized to (h, w) are points · (w/W, h/H).
 
-`polygon_clicks` reads the clicks that annotators made. `contour_clicks` stands in for them where a data set has class
-maps alone: it says what outlining costs, not what anybody clicked. `mask_cost` adds what it costs to annotate a part
-of an image by itself.
+`polygon_clicks` reads the clicks of annotators. `contour_clicks` estimates them where a dataset has only class maps.
+`mask_cost` counts the clicks to annotate some of the pixels of an image on their own.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Clicks:
     labels: NDArray[Any]
     """(N,) class of the polygon: a name where polygons were read, a class index where they were traced."""
     polygons: NDArray[np.int64]
-    """(N,) which polygon of the image the click belongs to."""
+    """(N,) number of the click's polygon in the image."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -46,17 +45,22 @@ class Clicks:
 def polygon_clicks(source: str | PathLike[str] | Mapping[str, Any], skip: Collection[str] = ()) -> Clicks:
     """Vertices of the polygons of one Cityscapes `*_gtFine_polygons.json`, given as a file or as its content.
 
-    Vertices outside the image are dropped. A border that two polygons share counts for each. Polygons marked
+    Vertices outside the image are dropped. A border that two polygons have in common counts for each. Polygons marked
     `deleted` do not count.
 
     Args:
-        source: the file or what is in it: `imgHeight`, `imgWidth` and `objects` of `label` and `polygon`.
-        skip: labels that cost nothing, for instance the frame that all images share ("ego vehicle", "out of roi",
-            "rectification border"). None by default: the paper does not say.
+        source: the file or its content: `imgHeight`, `imgWidth` and `objects` of `label` and `polygon`.
+        skip: labels whose polygons do not count, for instance those that are the same in all images ("ego vehicle",
+            "out of roi", "rectification border"). Default (): the paper does not mention any.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is no such JSON.
+        ValueError: it is no JSON of this form.
+
+    Example:
+        >>> triangle = {"label": "car", "polygon": [[0, 0], [3, 0], [0, 3]]}
+        >>> len(polygon_clicks({"imgHeight": 8, "imgWidth": 8, "objects": [triangle]}))
+        3
     """
     name = "polygons" if isinstance(source, Mapping) else str(source)
     try:
@@ -77,17 +81,23 @@ def polygon_clicks(source: str | PathLike[str] | Mapping[str, Any], skip: Collec
 
 
 def contour_clicks(target: NDArray[np.integer[Any]], tolerance: float = 1.5, ignore: int = IGNORE) -> Clicks:
-    """A stand-in for clicks: corners of the simplified outer outline of each component of each class.
+    """An estimate of clicks: corners of the simplified outer outline of each component of each class.
 
     A component is a set of 4-connected pixels of one value of the map (H, W). Its outline runs through the centres
     of its own border pixels and is simplified by Douglas and Peucker's rule: no border pixel is farther than
-    `tolerance` pixels from it. So a square of 4 pixels or more has 4 clicks, a straight stroke of one pixel's width
-    2, a speck within the tolerance 1, and a disc of radius R one to two times π·sqrt(R/(2·tolerance)). The edge of
-    the image is outlined like any other border. Holes are not outlined: as in Cityscapes, what lies in them is drawn
-    on top and has an outline of its own. A map of instances instead of classes yields the outlines of instances.
+    `tolerance` pixels from it. So a square with sides of 4 pixels or more has 4 clicks, a straight line one pixel wide
+    2, a component within the tolerance 1, and a disc of radius R one to two times π·sqrt(R/(2·tolerance)). The edge of
+    the image is outlined like any other border. Holes are not outlined: as in Cityscapes, objects in them are drawn
+    on top and have outlines of their own. A map of instances instead of classes gives the outlines of instances.
 
     Raises:
         ValueError: not a map of integers ≥ 0, or a negative tolerance.
+
+    Example:
+        >>> target = np.full((8, 8), IGNORE)
+        >>> target[2:6, 2:6] = 1
+        >>> contour_clicks(target).points.tolist()
+        [[2.0, 2.0], [5.0, 2.0], [5.0, 5.0], [2.0, 5.0]]
     """
     target = np.asarray(target)
     if target.ndim != 2 or target.dtype.kind not in "ui" or (target.size and target.min() < 0):
@@ -114,8 +124,13 @@ def contour_clicks(target: NDArray[np.integer[Any]], tolerance: float = 1.5, ign
 def simplify(rings: list[NDArray[np.float64]], tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Douglas and Peucker's rule for closed rings (n, 2): the corners (N, 2), and the ring (N,) of each.
 
-    A ring starts at its point farthest from its centroid, a corner of its hull. All pieces of all rings are split at
-    once, level by level.
+    A ring starts at its point farthest from its centroid, a corner of its hull. At each level of the recursion the
+    pieces of all rings are split together.
+
+    Example:
+        >>> corners, ring = simplify([np.array([[0, 0], [2, 0], [4, 0], [4, 3], [0, 3.0]])], tolerance=0.5)
+        >>> sorted(corners.tolist()), ring.tolist()
+        ([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0], [4.0, 3.0]], [0, 0, 0, 0])
     """
     if not rings:
         return np.empty((0, 2)), np.empty(0, dtype=np.int64)
@@ -157,7 +172,7 @@ def simplify(rings: list[NDArray[np.float64]], tolerance: float) -> tuple[NDArra
 
 
 def _pieces(piece: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sizes and first positions of the pieces 0, 1, 2, ... whose numbers stand in ascending order."""
+    """Sizes and first positions of the pieces 0, 1, 2, ... in an array of ascending piece numbers."""
     size = np.bincount(piece)
     return size, np.cumsum(size) - size
 
@@ -172,41 +187,50 @@ def _largest(values: Floats, start: NDArray[np.int64], piece: NDArray[np.int64])
 def click_map(points: Floats, image: tuple[int, int]) -> NDArray[np.int64]:
     """Clicks in each pixel of an image (H, W); points outside it do not count.
 
-    `regions.box_sums` of this map is the cost of every window, and of `click_map * ~revealed` its new cost.
+    Example:
+        >>> click_map(np.array([[0.5, 0.5], [1.9, 0.0], [1.0, 0.9], [7.0, 7.0]]), (2, 2)).tolist()
+        [[1, 2], [0, 0]]
     """
-    column, row = np.floor(np.asarray(points, dtype=np.float64).reshape(-1, 2)).astype(np.int64).T
-    inside = (row >= 0) & (column >= 0) & (row < image[0]) & (column < image[1])
-    flat = np.bincount(row[inside] * image[1] + column[inside], minlength=image[0] * image[1])
+    column, line = np.floor(np.asarray(points, dtype=np.float64).reshape(-1, 2)).astype(np.int64).T
+    inside = (line >= 0) & (column >= 0) & (line < image[0]) & (column < image[1])
+    flat = np.bincount(line[inside] * image[1] + column[inside], minlength=image[0] * image[1])
     return flat.reshape(image)
 
 
 def mask_cost(mask: NDArray[np.bool_], points: Floats, target: NDArray[np.integer[Any]], ignore: int = IGNORE) -> int:
-    """Clicks to annotate by itself what a mask (H, W) holds of an image: vertices + crossings + components.
+    """Clicks to annotate the pixels of a mask (H, W) on their own: vertices + crossings + components.
 
-    The three terms of Cai et al. (CVPR 2021), who have rectangles, for masks of any shape. Two pixels touch where
-    they share a side or a corner; the mask's outline is closed, the image's edge being a part of it.
+    The three terms of Cai et al. (CVPR 2021), there for rectangles, for masks of any shape. Two pixels touch where
+    they have a side or a corner in common; the mask's outline is closed and includes the edge of the image.
         vertices strictly inside: in a pixel of the mask that touches no pixel of the image outside the mask. So
             outermost pixels do not count, except where the image ends there too;
-        crossings: pairs of pixels of the mask that share a side, differ in class, and whose side ends on the outline;
+        crossings: pairs of pixels of the mask with a side in common and different classes, where the side ends on the
+            outline;
         components: 8-connected sets of pixels of one class within the mask, one click to name each.
-    A pair counts once: also in a mask one pixel thin, where its side ends on the outline at both ends. In a mask two
-    pixels thin a pair across it counts at its two ends alone. Either has no vertices strictly inside but where the
-    image ends. Their code leaves out the first pair of each side and counts components of void.
+    A pair counts once, also in a mask one pixel wide, where its side has both ends on the outline. In a mask two
+    pixels wide a pair across it counts only at the two ends of the mask. Neither mask has vertices strictly inside,
+    except where the image ends. The code of Cai et al. leaves out the first pair of each side and counts components of
+    void.
 
     Args:
-        mask: what is annotated; a mask without a pixel costs nothing.
-        points: (N, 2) vertices; those outside the mask do not count.
+        mask: pixels that are annotated; an empty mask costs nothing.
+        points: (N, 2) vertices x, y; those outside the mask do not count.
         target: class map (H, W).
         ignore: value whose components cost no click; its borders count.
 
     Raises:
         ValueError: mask and target differ in shape.
+
+    Example:
+        >>> target = np.array([[0, 0, 1, 1]] * 4)
+        >>> mask_cost(np.ones((4, 4), bool), np.array([[1.5, 1.5]]), target)  # 1 vertex, 2 crossings, 2 components
+        5
     """
     if mask.shape != target.shape:
         raise ValueError(f"mask: shape {mask.shape}, but target has {target.shape}; give both the same (H, W)")
     inner = binary_erosion(mask, np.ones((3, 3)), border_value=1)
     vertices = click_map(points, mask.shape)[inner].sum()
-    # ends[i, j]: the corner where the pixels (i - 1, j - 1) and (i, j) touch has one outside the mask beside it.
+    # ends[i, j]: at the corner where the pixels (i - 1, j - 1) and (i, j) touch, one of four is outside the mask.
     outside = np.pad(~mask, 1, constant_values=True)
     ends = outside[1:, 1:] | outside[1:, :-1] | outside[:-1, 1:] | outside[:-1, :-1]
     across = mask[:, 1:] & mask[:, :-1] & (target[:, 1:] != target[:, :-1]) & (ends[:-1, 1:-1] | ends[1:, 1:-1])
@@ -215,14 +239,14 @@ def mask_cost(mask: NDArray[np.bool_], points: Floats, target: NDArray[np.intege
 
 
 def _components(target: NDArray[np.integer[Any]], ignore: int) -> int:
-    """8-connected components of one value other than `ignore` in a map (H, W): runs along rows, joined across them."""
+    """8-connected components of one value other than `ignore` in a map (H, W): runs in lines, joined across lines."""
     begins = np.ones(target.shape, dtype=bool)
     begins[:, 1:] = target[:, 1:] != target[:, :-1]
     run = begins.ravel().cumsum(dtype=np.int32).reshape(target.shape) - 1
     pairs = []
     for upper, lower in ((slice(None), slice(None)), (slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
         touch = target[:-1, upper] == target[1:, lower]
-        touch &= begins[:-1, upper] | begins[1:, lower]  # the first contact of two runs is where one begins
+        touch &= begins[:-1, upper] | begins[1:, lower]  # the first contact of two runs is where one of them begins
         pairs.append(np.stack([run[:-1, upper][touch], run[1:, lower][touch]]))
     first, second = np.concatenate(pairs, axis=1)
     value = target[begins]

@@ -1,4 +1,4 @@
-"""The terms in which the cost of annotation is counted. Imports no torch: the report reads this table, too."""
+"""The terms in which the cost of annotation is counted. Imports no torch, because reports use this table too."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class CostTerm:
     name: str
     """The key, such as "clicks"."""
     axis: str
-    """Label of an axis; its unit stands in brackets at the end."""
+    """Label of an axis, with its unit in brackets."""
     unit_factor: float
-    """Count times this factor is the number on the axis."""
+    """The number on the axis is the count times this factor."""
     meaning: str
     """What is counted, as a sentence."""
 
@@ -49,4 +49,4 @@ TERMS: dict[str, CostTerm] = {
         ),
     )
 }
-"""name -> term, in the order in which a report shows them."""
+"""name -> term, in the order of reports."""

@@ -6,7 +6,7 @@ Files become arrays in `data.reading`, and a whole dataset of them in `data.cach
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,8 @@ from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.task import Task
 from al_lightning.data.errors import DataError
 from al_lightning.data.reading import decoded, native_size, read_rgb
+from al_lightning.data.splits import NONE, keep
+from al_lightning.data.walk import some
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +73,10 @@ class DenseDataset:
     protocol: str = "clean"
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the loader found and the results should carry, such as the overlap of pool and test."""
+    groups: tuple[str, ...] = ()
+    """The group of each row (a patient, a video), whose rows belong in one split; () where each row is its own."""
+    notes: tuple[str, ...] = ()
+    """What the loader decided for its user or left out, a line each, to be shown before a run."""
 
     def __post_init__(self) -> None:
         assert len(self.ids) == len(self.images) == len(self.targets)
@@ -79,6 +85,40 @@ class DenseDataset:
         for split in SPLITS:
             if len(getattr(self, split)) == 0:
                 raise DataError(f"{self.name}: the {split} split is empty")
+
+    def split_of(self) -> dict[str, str]:
+        """id -> pool, validation, test or none: what to record, for `with_splits` when the set is read again."""
+        splits = dict.fromkeys(self.ids, NONE)
+        return splits | {self.ids[row]: split for split in SPLITS for row in getattr(self, split).tolist()}
+
+    def with_splits(self, recorded: Mapping[str, str]) -> DenseDataset:
+        """This dataset with the splits that it had before, whatever images were added since.
+
+        New images join the pool; those in no split, and those whose group is held out, stay out. A note says how many.
+
+        Args:
+            recorded (Mapping[str, str]): id -> pool, validation, test or none, as `split_of` gave it.
+
+        Raises:
+            DataError: an image is gone, or one that is held out has no target any more.
+        """
+        drawn = self.split_of()
+        splits, joined = keep(self.ids, self.groups or self.ids, list(drawn.values()), recorded)
+        bare = [row for row, split in enumerate(splits) if split in SPLITS[1:] and self.targets[row] is None]
+        if bare:
+            raise DataError(
+                f"{self.images[bare[0]]}: an image of {splits[bare[0]]} whose target is gone ({len(bare)} are); put "
+                "the files back, or start a new run"
+            )
+        notes = []
+        if splits != list(drawn.values()) or joined:
+            notes.append(f"splits are kept as recorded; {len(joined)} new images joined the pool")
+        if joined:
+            notes[0] += f" ({some(joined)})"
+        if out := len(self.ids) - len(recorded.keys() & set(self.ids)) - len(joined):
+            notes.append(f"{out} new images stay out, as their group is held out or they are in no split")
+        pool, validation, test = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
+        return replace(self, pool=pool, validation=validation, test=test, notes=(*self.notes, *notes))
 
     def target_file(self, row: int) -> Path:
         """The row's target file.

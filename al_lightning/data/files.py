@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from csv import DictReader
 from pathlib import Path
 from typing import Literal
 
 from al_lightning.data.errors import DataError
+from al_lightning.data.table_file import read_table
+from al_lightning.data.walk import sub_folders, walk
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff"),
+    *(".gif", ".webp", ".jp2"),
+)
+"""Files that may hold an image; case does not count."""
 Order = Literal["natural", "name"]
 """natural: by the numbers in the path below the folder, 2 before 10; name: character by character, 10 before 2."""
 
@@ -37,7 +43,7 @@ def locate(root: Path, *layouts: Sequence[str]) -> tuple[Path, Sequence[str]]:
         (folder, layout). Where no layout is found, (root, first layout), so that the error that follows names the
         published one.
     """
-    below = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    below = sub_folders(root) if root.is_dir() else []
     for folder in (root, *below):
         for layout in layouts:
             if all((folder / name).is_dir() for name in layout):
@@ -52,13 +58,23 @@ def natural(text: str) -> list[tuple[int, str]]:
         >>> sorted(["frame10", "frame2"], key=natural)
         ['frame2', 'frame10']
     """
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", text) if piece]
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", text) if piece]
+
+
+def nfc(text: str) -> str:
+    """The text in the composed form of Unicode, in which two spellings of one name are equal.
+
+    Example:
+        >>> nfc("u\\u0308") == "\\u00fc"
+        True
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def find_images(
     folder: Path, remedy: str, pattern: str = "", recursive: bool = False, order: Order = "natural"
 ) -> list[Path]:
-    """Images of a folder whose stem matches a pattern; files that start with a dot are left out.
+    """Images of a folder whose stem matches a pattern; hidden files and litter are left out, links are followed.
 
     Args:
         folder (Path): where to look.
@@ -69,16 +85,15 @@ def find_images(
 
     Raises:
         FileNotFoundError: the folder is not there.
-        DataError: it holds no such image.
+        DataError: it holds no such image, or a link to one that is not there.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; {remedy}")
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    images = [
-        path
-        for path in found
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and re.search(pattern, path.stem)
-    ]
+    found = walk(folder, IMAGE_SUFFIXES, recursive)
+    for path in found.broken:
+        if path.suffix.lower() in IMAGE_SUFFIXES and re.search(pattern, path.stem):
+            raise DataError(f"{path}: a link to a file that is not there; put the file back or remove the link")
+    images = [path for path in found.files if re.search(pattern, path.stem)]
     if not images:
         named = f" named {pattern!r}" if pattern else ""
         raise DataError(f"{folder}: holds no image{named} ({', '.join(IMAGE_SUFFIXES)}); {remedy}")
@@ -105,12 +120,14 @@ def stems(files: Sequence[Path], root: Path | None = None) -> list[str]:
 def by_stem(files: Sequence[Path], root: Path | None = None) -> dict[str, Path]:
     """stem -> file, in the order of `files`; the stem is the name without suffix, below `root` where one is given.
 
+    Stems are in NFC, the composed form of Unicode, however a file system spells them.
+
     Raises:
         DataError: two files share one, such as a.jpg and a.png.
     """
     found: dict[str, Path] = {}
     for path in files:
-        stem = (path.relative_to(root) if root else Path(path.name)).with_suffix("").as_posix()
+        stem = nfc((path.relative_to(root) if root else Path(path.name)).with_suffix("").as_posix())
         if stem in found:
             raise DataError(f"{path}: {found[stem].name} has the same name but for its suffix; keep one of the two")
         found[stem] = path
@@ -146,18 +163,16 @@ def pair(
     return [targets[key] for key in keys]
 
 
-def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Column names and records of a CSV in UTF-8, spaces around cells removed; a record is column -> cell.
-
-    Raises:
-        DataError: it is not UTF-8.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = DictReader(file, skipinitialspace=True)
-            names = reader.fieldnames or []
-            columns = [(name or "").strip() for name in names]
-            records = [[record.get(name) or "" for name in names] for record in reader]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not in UTF-8 ({error.reason}); save it as CSV UTF-8") from None
-    return columns, [dict(zip(columns, (cell.strip() for cell in record), strict=True)) for record in records]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Order",
+    "by_stem",
+    "find_images",
+    "locate",
+    "natural",
+    "nfc",
+    "pair",
+    "read_table",
+    "remedy_for",
+    "stems",
+]

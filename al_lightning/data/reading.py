@@ -1,39 +1,25 @@
-"""Files -> arrays: images, class maps, masks, objects and depth.
+"""Files -> arrays: images, class maps, masks, objects and depth of published sets, whose encoding is known.
 
 Each function raises `DataError` for a file that does not hold what it should. Only `read_rgb` and `native_size` also
-turn any other failure (a missing, foreign or truncated file) into one; for the others `decoded` does.
+turn any other failure (a missing, foreign or truncated file) into one; for the others `decoded` does. Files are read
+upright by their EXIF orientation, and one of several pages is refused. What anybody's own files mean is decided in
+`data.images`, `data.masks` and `data.depths`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from al_lightning.core.arrays import Size
 from al_lightning.core.task import IGNORE
-from al_lightning.data.errors import DataError
-
-
-def decoded(path: Path, decode: Callable[[Path], NDArray[Any]]) -> NDArray[Any]:
-    """decode(path), with the file named in any error.
-
-    Raises:
-        DataError: the file is missing, or `decode` failed in any way.
-    """
-    try:
-        return decode(path)
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; put it back or remove its partner") from None
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason}); replace the file or remove it") from None
+from al_lightning.data.errors import DataError, decoded
+from al_lightning.data.images import ImageReading
+from al_lightning.data.pixels import grey_of, named, numbers_of
+from al_lightning.data.stored import read_header, read_pixels
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -42,28 +28,16 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file is missing or unreadable, or has more than 8 bits a channel.
     """
-
-    def decode(file: Path) -> NDArray[Any]:
-        with Image.open(file) as image:
-            _refuse_deep(image, file)
-            return np.asarray(image.convert("RGB"))
-
-    return decoded(path, decode)
+    return decoded(path, ImageReading().decode)
 
 
 def native_size(path: Path) -> Size:
-    """(H, W) of an image file, from its header alone.
+    """(H, W) of an image file as it is shown, from its header wherever the format allows.
 
     Raises:
         DataError: the file is missing or unreadable.
     """
-
-    def decode(file: Path) -> NDArray[Any]:
-        with Image.open(file) as image:
-            return np.array([image.height, image.width])
-
-    height, width = decoded(path, decode).tolist()
-    return height, width
+    return decoded(path, ImageReading().size)
 
 
 def grey_levels(path: Path) -> NDArray[np.uint8]:
@@ -72,36 +46,29 @@ def grey_levels(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file has more than 8 bits a channel.
     """
-    with Image.open(path) as image:
-        _refuse_deep(image, path)
-        return np.asarray(image.convert("L"))
+    with named(path):
+        pixels = read_pixels(path)
+        if pixels.deep:
+            raise ValueError(f"has more than 8 bits a channel ({pixels.bits}); save it as 8-bit")
+        return grey_of(pixels)
 
 
 def is_deep(path: Path) -> bool:
     """Whether a file has more than 8 bits a channel."""
-    with Image.open(path) as image:
-        return _deep(image)
+    return read_header(path).bits > 8
 
 
 def index_map(path: Path) -> NDArray[Any]:
     """(H, W) stored numbers: palette indices, grey levels of 8 or 16 bits, or 0 and 1.
 
     Raises:
-        DataError: the file holds colours.
+        DataError: the file holds colours, or 32 bits a channel.
     """
-    with Image.open(path) as image:
-        values = np.asarray(image)
-        mode = image.mode
-    if mode in ("1", "L", "P"):
-        return values.astype(np.uint8)
-    if mode.startswith("I;16"):
-        return values.astype(np.uint16)
-    if mode in ("RGB", "RGBA", "LA"):
-        colours = values[..., :1] if mode == "LA" else values[..., :3]
-        if (colours == colours[..., :1]).all():
-            return values[..., 0]
-        raise DataError(f"{path}: holds colours; save class numbers or grey levels in one channel")
-    raise DataError(f"{path}: pixels of kind {mode!r}; save 8-bit or 16-bit numbers in one channel")
+    with named(path):
+        pixels = read_pixels(path)
+        if pixels.bits > 16:
+            raise ValueError(f"has {pixels.bits} bits a channel; save 8-bit or 16-bit numbers in one channel")
+        return numbers_of(pixels)
 
 
 def class_map(path: Path, classes: int) -> NDArray[np.uint8]:
@@ -182,11 +149,17 @@ def depth_map(path: Path, maximum: float, invert: bool = False) -> NDArray[np.fl
     return np.asarray(maximum - depth if invert else depth, dtype=np.float32)
 
 
-def _deep(image: Image.Image) -> bool:
-    return image.mode.startswith(("I", "F"))
-
-
-def _refuse_deep(image: Image.Image, path: Path) -> None:
-    """Pillow clips such grey levels at 255 where it converts them: nearly white pictures, without a warning."""
-    if _deep(image):
-        raise DataError(f"{path}: has more than 8 bits a channel ({image.mode}); save it as 8-bit")
+__all__ = [
+    "binary_mask",
+    "class_map",
+    "decoded",
+    "depth_map",
+    "grey_levels",
+    "index_map",
+    "is_deep",
+    "native_size",
+    "object_foreground",
+    "object_map",
+    "read_rgb",
+    "threshold_map",
+]

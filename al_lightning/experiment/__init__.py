@@ -1,4 +1,4 @@
-"""An experiment: from a config to rows on disk. Not named `run`, which is the public function `al_lightning.run`."""
+"""Experiments: from a config to stage rows on disk. Not named `run`, which is the function `al_lightning.run`."""
 
 from al_lightning.experiment.runner import resume, run, run_folder, stage_line
 from al_lightning.experiment.setup import Setup, complete, prepare

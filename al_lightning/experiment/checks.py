@@ -1,8 +1,14 @@
-"""What a first pass cannot show: settings that go wrong only later, or in silence. Imports no torch."""
+"""Checks of settings whose fault a first pass would not show, because it comes later or without an error.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
 import os
+import types
+import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +24,29 @@ OURS = {
     "barebones": "it writes no checkpoint, which a stage needs",
     "use_distributed_sampler": "the loaders divide their rows among the ranks themselves",
 }
-"""Arguments of Lightning's Trainer that an experiment cannot take, and why."""
+"""Arguments of Lightning's Trainer that cannot be set in a configuration, and why."""
 SPAWNS = ("spawn", "fork", "notebook")
-"""Ways of starting ranks that lose what the first process knows when a stage ends."""
+"""Ways of starting ranks whose processes, with the labels so far, end with each training."""
 
 
-def check_trainer(options: dict[str, Any], known: list[str]) -> None:
-    """Raise ConfigError for arguments that no experiment can take, or that would give other results than they seem.
+def check_trainer(options: dict[str, Any], known: Mapping[str, Any]) -> None:
+    """Check the arguments of Lightning's Trainer.
 
     Args:
         options: the section trainer.
-        known: parameters of Lightning's Trainer.
+        known: parameter of Lightning's Trainer -> its type.
+
+    Raises:
+        ConfigError: an argument is unknown, out of range, or would give incomplete or misleading results.
     """
     for key, value in options.items():
         if key in OURS and value not in (None, False, 0, 0.0):
             raise ConfigError(f"trainer.{key}={value!r}: cannot be set here: {OURS[key]}")
         if key not in known:
             raise ConfigError(f"trainer.{key}: not an argument of Lightning's Trainer{nearest(key, known)}")
+        if (wanted := plain_types(known[key])) and not fits(value, wanted):
+            names = ", ".join(one.__name__ if one is not type(None) else "null" for one in wanted)
+            raise ConfigError(f"trainer.{key}={value!r}: expected {names}")
     if options.get("enable_checkpointing") is False:
         raise ConfigError(
             "trainer.enable_checkpointing=False: a stage is tested with its best checkpoint; leave it out"
@@ -67,14 +79,36 @@ def check_trainer(options: dict[str, Any], known: list[str]) -> None:
         )
 
 
+def plain_types(hint: Any) -> tuple[type, ...]:
+    """The types that a hint such as int | float | None admits; none where it admits others than plain ones.
+
+    Example:
+        >>> plain_types(int | None)
+        (<class 'int'>, <class 'NoneType'>)
+    """
+    members = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    return members if all(member in (int, float, bool, str, type(None)) for member in members) else ()
+
+
+def fits(value: Any, wanted: tuple[type, ...]) -> bool:
+    """Whether a value is of one of the types; a whole number is a float too, and true and false are no numbers."""
+    if isinstance(value, bool):
+        return bool in wanted
+    return isinstance(value, wanted) or (isinstance(value, int) and float in wanted)
+
+
 def check_paths(config: Config) -> None:
-    """Raise ConfigError where the run's folder cannot be made."""
+    """Check that the folder of the run can be created.
+
+    Raises:
+        ConfigError: it cannot; the message names the key.
+    """
     if "://" in config.runs_dir or "::" in config.runs_dir:
         raise ConfigError(f"runs_dir={config.runs_dir!r}: expected a folder of this machine, without '://' or '::'")
     for key, text in (("name", config.name), ("runs_dir", config.runs_dir), ("strategy.name", config.strategy.name)):
         if "\0" in text or any(ord(character) < 32 for character in text):
-            raise ConfigError(f"{key}={text!r}: holds control characters; expected a name that can be a folder's")
-        longest = max((len(part.encode()) for part in Path(text).parts), default=0)
+            raise ConfigError(f"{key}={text!r}: holds control characters; expected a name that can be a folder name")
+        longest = max((len(folder.encode()) for folder in Path(text).parts), default=0)
         if longest > 255:
             raise ConfigError(f"{key}={text[:40]}...: {longest} bytes long; a folder's name takes 255")
     if "::" in config.name:

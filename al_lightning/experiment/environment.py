@@ -1,4 +1,4 @@
-"""environment.json: what a run stood on, beside its config."""
+"""The content of environment.json: data, costs, versions and machine of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "segme
 def environment(setup: Setup) -> dict[str, Any]:
     """Sizes and protocol of the data, overlap of pool and test, cost of the whole pool, versions, machine."""
     data, cost = setup.dataset, setup.cost
-    # The clicks of the whole pool need the labels of all its images: counted only where curves are drawn over them.
+    # The clicks of the whole pool need the targets of all images, so they are counted only for strategies of regions.
     return {
         "dataset": {
             "name": data.name,

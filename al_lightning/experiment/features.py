@@ -1,4 +1,4 @@
-"""Features of a pool that was embedded elsewhere: arrays from the files that people keep them in."""
+"""Features of a pool that were computed elsewhere, read from files of several formats."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Features:
     """N names, where the file has them."""
 
     def rows_of(self, words: Sequence[str], what: str) -> list[int]:
-        """Row numbers of words that are ids, where there are ids and all words are such, else row numbers.
+        """Row numbers of words, which are ids where the file has ids and all words are among them, else row numbers.
 
         Raises:
-            ValueError: a word is neither; `what` names where it stands.
+            ValueError: a word is neither; the message begins with `what`, which names its place.
         """
         if self.ids is not None:
             known = {name: row for row, name in enumerate(self.ids)}
@@ -50,7 +50,7 @@ def read_features(path: Path) -> Features:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is none of these, or does not hold a table of numbers; one line that says what was found.
+        ValueError: it is none of these, or does not hold a table of numbers; the message has what was found.
     """
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "no such file"
@@ -71,7 +71,7 @@ def read_features(path: Path) -> Features:
     if values.ndim != 2 or values.dtype.kind not in "fiub" or not values.size:
         raise ValueError(f"{path}: holds {values.dtype} of shape {values.shape}; expected numbers of shape (N, D)")
     if ids is not None and (len(ids) != len(values) or len(set(ids)) != len(ids)):
-        raise ValueError(f"{path}: {len(values)} rows with {len(set(ids))} different ids; expected one id a row")
+        raise ValueError(f"{path}: {len(values)} rows with {len(set(ids))} different ids; expected one id per row")
     return Features(values, ids)
 
 
@@ -79,7 +79,7 @@ def _npy(path: Path) -> tuple[Any, None]:
     try:
         return np.load(path, allow_pickle=False), None
     except (ValueError, EOFError, OSError):
-        # numpy's own advice would be to unpickle the file.
+        # numpy's message would advise to unpickle the file.
         raise ValueError(f"{path}: is no array of numbers saved by numpy; save it with numpy.save") from None
 
 
@@ -108,7 +108,7 @@ def _torch(path: Path) -> tuple[Any, tuple[str, ...] | None]:
 
 
 def _named(path: Path, arrays: dict[str, Any]) -> tuple[Any, tuple[str, ...] | None]:
-    """The array called features, or the only one beside ids."""
+    """The array called features, or the only one except ids."""
     others = [name for name in arrays if name != "ids"]
     name = "features" if "features" in arrays else others[0] if len(others) == 1 else None
     if name is None:

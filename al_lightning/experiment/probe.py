@@ -1,7 +1,7 @@
-"""One small real pass over everything that a run will do, before anything of it is written.
+"""A first pass over one batch before anything is written, which shows errors of Lightning, the learner or the machine.
 
-A list of forbidden arguments would never be complete: what Lightning, the learner or the machine refuses, it refuses
-here, in a folder that is thrown away. What would go wrong only later or in silence stands in `checks`.
+It runs in a temporary folder. Faults that it does not show, because they come later or without an error, are found by
+`checks`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.setup import Setup, trainer_options
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
-"""What makes a training one epoch long; with `limit_*_batches` of 1 unless the user set them."""
+"""Arguments of the Trainer for one epoch; `limit_*_batches` are 1 unless the user set them."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
 
 
@@ -35,7 +35,7 @@ def probe(setup: Setup) -> None:
     """Train, validate, test and score one batch each with the config's arguments.
 
     Raises:
-        ConfigError: what fails, with the key that makes it fail where one alone does, its value and the reason.
+        ConfigError: the pass fails; the message has the reason and, where the pass succeeds without one key, this key.
     """
     given = trainer_options(setup.config)
     error = attempt(setup, given)
@@ -55,7 +55,7 @@ def probe(setup: Setup) -> None:
 
 
 def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
-    """One pass with these arguments of the Trainer; what went wrong, or None."""
+    """One pass with these arguments of the Trainer; returns its error, or None."""
     with tempfile.TemporaryDirectory(prefix="al-lightning-") as folder, quiet():
         try:
             one_pass(setup, options, Path(folder))
@@ -65,7 +65,7 @@ def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
 
 
 def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
-    """Fit, validate, test and predict a batch on the first labelled images of the run."""
+    """Fit, validate, test and predict one batch with the initial labels of the run."""
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     rows = random_stream(config.seed, 0, "initial").choice(pool.rows, setup.plan.initial, replace=False)
@@ -83,6 +83,7 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     if "val_check_interval" in options:
         del limits["limit_train_batches"]  # Lightning compares the two
     best = ModelCheckpoint(folder, "best", monitor, mode=mode, save_weights_only=True)
+    pl.Trainer(**options, logger=False, default_root_dir=folder)  # what SHORT replaces is read here
     trainer = pl.Trainer(
         **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
         logger=False,
@@ -101,7 +102,7 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lightning's notices would come twice."""
+    """Without messages of Lightning, which would otherwise appear twice."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""The progress bar of a training: one line, with the loss and the metric that chooses the checkpoint."""
+"""The progress bar of a training: one line, with the loss and the metric that selects the checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 
 class Progress(RichProgressBar):
-    """Lightning's rich bar, which writes every logged metric beside it, cut to what fits a line of 80 columns."""
+    """Lightning's rich bar with only those metrics that fit a line of 80 columns, instead of all logged ones."""
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, int | str | float | Any]:
         monitor = getattr(pl_module, "monitor", None)
@@ -20,6 +20,6 @@ class Progress(RichProgressBar):
 
 
 def wanted(options: dict[str, Any]) -> bool:
-    """Whether to draw bars: as the Trainer's `enable_progress_bar` says, and without it in a terminal alone."""
-    said = options.get("enable_progress_bar")
-    return Console().is_terminal if said is None else bool(said)
+    """Whether to show bars: the Trainer's `enable_progress_bar` where it is set, otherwise True in a terminal."""
+    choice = options.get("enable_progress_bar")
+    return Console().is_terminal if choice is None else bool(choice)

@@ -1,4 +1,4 @@
-"""run(config): one experiment, stage by stage."""
+"""`run` and `resume` an experiment, stage by stage."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from al_lightning.loop import ActiveLearningLoop
 
 
 def run_folder(config: Config) -> RunFolder:
-    """runs/<experiment>/<strategy>/seed-<k>."""
-    # A colon is no part of a folder's name on every system.
+    """The folder of a run: <runs_dir>/<name>/<strategy>/seed-<seed>."""
+    # Not all systems allow a colon in the name of a folder.
     strategy = config.strategy.name.replace(":", ".")
     return RunFolder(Path(config.runs_dir) / config.name / strategy / f"seed-{config.seed}")
 
 
 def resume(path: Path, console: Console | None = None) -> RunFolder:
-    """Go on with a run from its last finished step, or say that it is complete.
+    """Continue a run after its last finished step; a complete run is only reported as such.
 
     Raises:
         FileNotFoundError: the folder holds no run.
@@ -45,16 +45,16 @@ def resume(path: Path, console: Console | None = None) -> RunFolder:
 
 
 def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
-    """Run an experiment, or go on with it where its folder holds an earlier start of the same config.
+    """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
     Args:
-        config: what `load` returns, or that completed by `complete`.
-        console: where a line a stage goes.
-        folder: of the run; `run_folder(config)` when left out.
+        config: the result of `load` or of `complete`.
+        console: for one line of output per stage; the terminal by default.
+        folder: of the run; `run_folder(config)` by default.
 
     Raises:
-        ConfigError: the config is wrong, or differs from the one saved in the run's folder.
-        DataError, FileNotFoundError: the data are.
+        ConfigError: the config is invalid, or differs from the one saved in the run's folder.
+        DataError, FileNotFoundError: the data are invalid or missing.
     """
     console = console or Console()
     full = config if isinstance(config, CompleteConfig) else complete(config)
@@ -72,7 +72,10 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     setup = prepare(full)
     if not folder.config.is_file():
         probe(setup)
-    run_id = _describe(setup, folder)
+    try:
+        run_id = _describe(setup, folder)
+    except OSError as error:
+        raise ConfigError(f"runs_dir={full.runs_dir!r}: {folder.path}: {error.strerror or error}") from error
     quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     level = quiet.level
     quiet.setLevel(logging.WARNING)
@@ -86,7 +89,7 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
 
 
 def _finished(folder: RunFolder) -> list[dict[str, Any]]:
-    """The states of all stages of a complete run; none where stages are still to come."""
+    """The states of all stages of a complete run; empty for an incomplete one."""
     done: list[dict[str, Any]] = []
     while "pool" in (state := folder.progress(len(done))):
         done.append(state)
@@ -121,19 +124,30 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
 
 
 def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
-    """One line a stage for the terminal."""
+    """A stage row as a line for the terminal, after a line of titles where `header` is set.
+
+    Example:
+        >>> seconds = {"fit": 8.0, "test": 1.0, "score": 0.5, "select": 0.1}
+        >>> row = {"stage": 0, "labelled": 20, "fraction": 0.1, "test": {"miou": 0.75}, "seconds": seconds}
+        >>> stage_line(row).split()
+        ['0', '20', '10.0', '%', '75.00', '8.0', '1.0', '0.5', '0.1']
+    """
     names = [name for name in ("miou", "iou", "dice", "rmse_cm", "mae_cm") if name in row["test"]]
-    metrics = "".join(
-        f"{row['test'][name]:>9.3f}" if name.endswith("cm") else f"{100 * row['test'][name]:>9.2f}" for name in names
-    )
-    times = "".join(f"{row['seconds'][part]:>9.1f}" for part in ("fit", "test", "score", "select"))
+    metrics = "".join(f"{_figure(name, row['test'][name]):>9}" for name in names)
+    times = "".join(f"{row['seconds'][step]:>9.1f}" for step in ("fit", "test", "score", "select"))
     line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{metrics}{times}"
     if not header:
         return line
     titles = {"miou": "mIoU %", "iou": "IoU %", "dice": "Dice %", "rmse_cm": "RMSE cm", "mae_cm": "MAE cm"}
     head = "".join(f"{titles[name]:>9}" for name in names)
-    parts = "".join(f"{part + ' s':>9}" for part in ("fit", "test", "score", "select"))
-    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{parts}\n{line}"
+    steps = "".join(f"{step + ' s':>9}" for step in ("fit", "test", "score", "select"))
+    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{steps}\n{line}"
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if name.endswith("cm") else f"{100 * value:.2f}"
 
 
 def _say(console: Console, text: str) -> None:
@@ -143,12 +157,12 @@ def _say(console: Console, text: str) -> None:
 
 def _sizes(setup: Setup) -> str:
     data = setup.dataset
-    parts = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
-    return f"{data.name} ({data.protocol}), {parts}, {data.size[0]} x {data.size[1]} pixels"
+    splits = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
+    return f"{data.name} ({data.protocol}), {splits}, {data.size[0]} x {data.size[1]} pixels"
 
 
 def _describe(setup: Setup, folder: RunFolder) -> str:
-    """Write config.yaml and environment.json unless they are there; returns the id of the W&B run."""
+    """Write config.yaml and environment.json unless they exist; returns the id of the W&B run."""
     run_id = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
     if not is_main():
         return run_id

@@ -1,8 +1,9 @@
-"""From a config to parts that fit each other: everything that can be wrong is said here, before any training."""
+"""Builds what a config names and checks that it fits together, before any training."""
 
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,12 +32,12 @@ from al_lightning.strategies import STRATEGIES
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
 OF_LEARNER = ("task", "size")
-"""Parameters that a learner gets from the dataset; all others are options."""
+"""Parameters that a learner gets from the dataset; all others are its options."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a config names, built and checked against each other before any training."""
+    """The objects that a config names, after the check that they fit together."""
 
     config: CompleteConfig
     dataset: DenseDataset
@@ -47,11 +48,11 @@ class Setup:
     plan: Plan
 
     def learner(self, stage: int, member: int = 0) -> pl.LightningModule:
-        """A learner with fresh weights, the same for every strategy under one seed, stage and member."""
+        """A learner with initial weights, which are the same for all strategies with one seed, stage and member."""
         return build_learner(self.config, self.dataset, stage, member)
 
     def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
-        """A fresh Trainer with the config's arguments."""
+        """A new Trainer with the arguments of the config."""
         options: dict[str, Any] = {"enable_model_summary": False} | trainer_options(self.config)
         if stage == 0 and self.config.learner.initial_epochs is not None:
             options["max_epochs"] = self.config.learner.initial_epochs
@@ -69,7 +70,7 @@ class Setup:
 
 
 def complete(config: Config) -> CompleteConfig:
-    """The config with the defaults of every chosen part spelled out; checks names, options and types.
+    """The config with the defaults of all options filled in; names, options and types are checked.
 
     Raises:
         ConfigError: one line that names the key, its value and what was expected.
@@ -83,21 +84,28 @@ def complete(config: Config) -> CompleteConfig:
         "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
     )
     full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
-    check_trainer(trainer_options(full), list(inspect.signature(pl.Trainer).parameters))
+    check_trainer(trainer_options(full), trainer_types())
     check_paths(full)
     return full
 
 
+def trainer_types() -> dict[str, Any]:
+    """Parameter of Lightning's Trainer -> its type."""
+    known = inspect.signature(pl.Trainer.__init__).parameters
+    hints = typing.get_type_hints(inspect.unwrap(pl.Trainer.__init__))
+    return {name: hints.get(name, Any) for name in known if name != "self"}
+
+
 def trainer_options(config: Config) -> dict[str, Any]:
-    """The section trainer as plain values."""
+    """The section `trainer` as plain values."""
     return dict(plain(config)["trainer"])
 
 
 def prepare(config: CompleteConfig) -> Setup:
-    """Build all parts and check what only the data can tell.
+    """Build the objects that a config names, and check them against the data and each other.
 
     Raises:
-        ConfigError, DataError, FileNotFoundError: with one clear message.
+        ConfigError, DataError, FileNotFoundError: they do not fit; the message is one line.
     """
     dataset = build_dataset(config)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
@@ -126,7 +134,7 @@ def build_dataset(config: Config) -> DenseDataset:
     """The dataset that a config names.
 
     Raises:
-        ConfigError, DataError, FileNotFoundError: with one clear message.
+        ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
     return build("dataset", DATASETS, config.dataset.name, config.dataset.options)
 
@@ -134,13 +142,16 @@ def build_dataset(config: Config) -> DenseDataset:
 def build_learner(
     config: CompleteConfig, dataset: DenseDataset, stage: int = 0, member: int = 0, mc_passes: int | None = None
 ) -> pl.LightningModule:
-    """A learner with fresh weights, the same for every strategy under one seed, stage and member.
+    """A learner with initial weights, which are the same for all strategies with one seed, stage and member.
 
     Args:
-        mc_passes: instead of the config's.
+        config: names the learner.
+        dataset: gives its task and size.
+        stage, member: for the random stream of the weights.
+        mc_passes: instead of that of the config.
 
     Raises:
-        ConfigError: an option is impossible, or what is built is no learner; the message names it.
+        ConfigError: an option is out of range, or the object is no learner; the message names it.
     """
     torch.manual_seed(torch_seed(config.seed, stage, f"weights {member}"))
     section = config.learner
@@ -155,10 +166,10 @@ def build_learner(
 
 
 def plan_of(config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset: DenseDataset) -> Plan:
-    """The budget, as the strategy changes it.
+    """The budget of the config, or what the strategy's `plan` makes of it.
 
     Raises:
-        ConfigError: the pool is too small for it.
+        ConfigError: the pool is smaller than the budget.
     """
     budget, size = config.budget, len(dataset.pool)
     plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)

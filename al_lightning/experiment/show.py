@@ -1,4 +1,4 @@
-"""A picture of what runs predict: test images, their truth, and each run's answer, from worst to best."""
+"""A picture of test images, their targets, and the predictions of runs, from worst to best."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from al_lightning.loop import load_weights
 from al_lightning.metrics.dense import confusion, foreground, overlaps
 
 WIDTH = 1.7
-"""Inches of one picture."""
+"""Width of one panel in inches."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Trained:
 
     @classmethod
     def of(cls, path: Path, dataset: DenseDataset) -> Trained:
-        """Load the best weights of the last stage that was fitted as a whole.
+        """Load the best weights of the last finished stage.
 
         Raises:
-            FileNotFoundError: the folder holds no run, or the run no weights.
+            FileNotFoundError: the folder holds no run, no finished stage, or no weights.
         """
         folder = RunFolder(path)
         config = complete(from_saved(_config_file(path)))
@@ -71,9 +71,9 @@ class Trained:
 
     def predict(self, cache: Cache, rows: Rows) -> Iterator[NDArray[Any]]:
         """Classes (H, W) or depth (H, W) in cm of each row."""
-        for part in np.array_split(rows, -(-len(rows) // self.config.loader.batch_size)):
-            image = torch.from_numpy(np.array(cache.images(part))).to(self.learner.device)
-            batch: Batch = {"rows": torch.from_numpy(part).to(self.learner.device), "image": image}
+        for few in np.array_split(rows, -(-len(rows) // self.config.loader.batch_size)):
+            image = torch.from_numpy(np.array(cache.images(few))).to(self.learner.device)
+            batch: Batch = {"rows": torch.from_numpy(few).to(self.learner.device), "image": image}
             with torch.no_grad():
                 prediction: Prediction = learner_of(self.learner).predict_step(batch, 0)
             if prediction.depth is not None:
@@ -84,18 +84,19 @@ class Trained:
 
 
 def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
-    """Save a grid as PNG or any other format of matplotlib: a line an image, with truth and a column a run.
+    """Save a grid as PNG or any other format of matplotlib: a line per image, with its target and a column per run.
 
-    The lines are evenly spaced in the order of the first run's score on the test images, worst first; scores are at
-    the learner's size: IoU of the foreground (mean over the classes there), or RMSE in cm.
+    The images are evenly spaced in the order of the first run's score on the test images, worst first. Scores are at
+    the learner's size: IoU of the foreground (mean over the classes that occur), or RMSE in cm.
 
     Args:
         paths: folders of runs on the same dataset with the same options.
+        output: file of the picture.
         images: number of lines.
 
     Raises:
         ValueError: the runs are of different datasets, or images is below 1.
-        FileNotFoundError: a folder holds no run, or the data are not there.
+        FileNotFoundError: a folder holds no run, or the data are missing.
     """
     if images < 1:
         raise ValueError(f"images={images}: expected at least one")
@@ -135,7 +136,12 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
 
 
 def score(guess: NDArray[Any], truth: NDArray[Any]) -> float:
-    """IoU of the foreground classes that occur, or RMSE, of one image: maps (H, W) of classes or of cm."""
+    """IoU of the foreground classes that occur, or RMSE, of one image: maps (H, W) of classes or of cm.
+
+    Example:
+        >>> score(np.array([[1, 1, 0]]), np.array([[1, 0, 0]]))
+        0.5
+    """
     if truth.dtype == np.float32:
         return float(np.sqrt(np.mean((guess.astype(np.float64) - truth) ** 2)))
     iou, _, present = overlaps(confusion(torch.tensor(guess)[None], torch.tensor(truth)[None], 256))
@@ -143,7 +149,7 @@ def score(guess: NDArray[Any], truth: NDArray[Any]) -> float:
 
 
 def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, 3): classes in colours of their own and void in grey, or depth on the scale of its truth."""
+    """(H, W, 3) colours: one per class and grey for void, or depth on the scale of its target."""
     if truth.dtype == np.float32:
         low, high = float(truth.min()), float(truth.max())
         scaled = (values - low) / max(high - low, 1e-6)
@@ -157,7 +163,7 @@ def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) ->
 
 
 def _answers(run: Trained, cache: Cache, rows: Rows) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Prediction and truth (H, W) of each row at the learner's size."""
+    """Prediction and target (H, W) of each row at the learner's size."""
     for row, guess in zip(rows.tolist(), run.predict(cache, rows), strict=True):
         yield guess, resize_target(cache.dataset.read_target(row), cache.dataset.size)
 

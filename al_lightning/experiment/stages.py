@@ -1,4 +1,4 @@
-"""One stage of an experiment: fit, test, score, select, commit, each step durable before the next."""
+"""One stage of an experiment: fit, test, score, select, commit; each step is saved before the next."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from al_lightning.config import ConfigError
 from al_lightning.core.learner import learner_of
 from al_lightning.core.pool import PSEUDO
 from al_lightning.core.query import Query
@@ -41,18 +43,18 @@ class Running:
     data: PoolDataModule
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
-        """Make steps durable; returns `done` with them."""
+        """Save finished steps; returns `done` with them."""
         if is_main():
             self.folder.finish(stage, **steps)
         return done | steps
 
     def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
-        """A fresh Trainer that the loop watches."""
+        """A new Trainer with the loop among its callbacks."""
         return self.setup.trainer(self.folder, self.loggers, stage, self.loop, *callbacks)
 
 
 class Patience(EarlyStopping):
-    """Early stopping that a resumed training remembers: one that was over before the kill is not taken up again."""
+    """Early stopping for resumed trainings: one that had stopped before the interruption is not continued."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.wait_count >= self.patience:
@@ -60,13 +62,15 @@ class Patience(EarlyStopping):
 
 
 def is_main() -> bool:
-    """Whether this process is the first of its ranks, the one that writes."""
+    """Whether this process has rank 0, which alone writes files."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
-    """fit, test, score, select, commit; what `done` holds is not done again. The pool holds the next stage's labels
-    afterwards."""
+    """Run the steps of a stage, fit, test, score, select, commit, except those in `done`.
+
+    Afterwards the pool holds the labels of the next stage. Returns all finished steps.
+    """
     setup, data, pool = running.setup, running.data, running.loop.pool
     config = setup.config
     labelled, fraction = pool.labelled_equivalent, pool.fraction
@@ -86,10 +90,10 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
         done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = setup.cost.cost(pool)
-    spent = (
+    reached = (
         config.budget.pixels is not None and (cost["pixels"] or 0) / setup.cost.pool_pixels() >= config.budget.pixels
     )
-    last = spent or stage + 1 == setup.plan.stages
+    last = reached or stage + 1 == setup.plan.stages
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:
@@ -117,7 +121,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
 
 
 def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
-    """What a row says of its picks: id, source and score, and the box where regions were asked for."""
+    """The picks of a stage row: id, source, score, and the box where regions were asked for."""
     scores = [None if math.isnan(score) else score for score in query.score.tolist()]
     picks: list[dict[str, Any]] = [
         {"id": dataset.ids[row], "source": source, "score": score}
@@ -132,7 +136,7 @@ def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
 
 
 def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
-    """Train one learner from its last finished epoch on; where its best weights are, and how long it took."""
+    """Train one learner, after its last finished epoch; returns the file of its best weights and the time."""
     setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
     config = setup.config
     learner = setup.learner(stage, member)
@@ -159,6 +163,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
     if trainer.interrupted:
         raise KeyboardInterrupt
+    check_finite(trainer, learner, stage)
     file = Path(best.best_model_path)
     if not best.best_model_path:
         # No validation ran: trainer.limit_val_batches=0, check_val_every_n_epoch above the epochs, or a stage that
@@ -170,7 +175,23 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
 
 
+def check_finite(trainer: pl.Trainer, learner: pl.LightningModule, stage: int) -> None:
+    """Refuse a training that has diverged: nothing of it becomes a stage row.
+
+    Raises:
+        ConfigError: the loss of the last epoch or a weight is NaN or infinite.
+    """
+    loss = trainer.callback_metrics.get("train/loss")
+    bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
+    if bad or (loss is not None and not torch.isfinite(loss)):
+        what = f"weight {bad[0]}" if bad else "train/loss"
+        raise ConfigError(
+            f"stage {stage}: the training has diverged ({what} is not finite), so that the stage has no result; lower "
+            "learner.options.lr or train in a wider trainer.precision, in a run of another name"
+        )
+
+
 def _strip(values: Mapping[str, float]) -> dict[str, float | None]:
-    """{"miou": 0.7, ...} of {"test/miou": 0.7, ...}; None, which JSON has, for what is not a finite number."""
+    """{"test/miou": 0.7, ...} -> {"miou": 0.7, ...}; None for values that are not finite, which JSON does not have."""
     found = {name.split("/", 1)[1]: float(value) for name, value in values.items()}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}

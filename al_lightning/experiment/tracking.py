@@ -19,17 +19,22 @@ log = logging.getLogger(__name__)
 
 
 class TolerantWandbLogger(WandbLogger):
-    """A WandbLogger whose failures are warnings: results are in stages.jsonl whatever happens to it."""
+    """A WandbLogger whose errors are warnings, because all results are in stages.jsonl."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         try:
             super().log_metrics(metrics, step)
         except Exception as error:
-            log.warning("W&B did not take the metrics (%s); stages.jsonl has them", error)
+            log.warning("W&B did not accept the metrics (%s); they are in stages.jsonl", error)
 
 
 def wandb_mode(wanted: str) -> str:
-    """auto -> online when an API key is known, else offline."""
+    """auto -> online when there is an API key, else offline; other modes are returned unchanged.
+
+    Example:
+        >>> wandb_mode("disabled")
+        'disabled'
+    """
     if wanted != "auto":
         return wanted
     if os.environ.get("WANDB_MODE"):
@@ -45,10 +50,10 @@ def wandb_mode(wanted: str) -> str:
 
 
 def make_loggers(config: Config, folder: Path, run_id: str) -> list[Logger]:
-    """The loggers that the config asks for, one W&B run for the whole experiment run.
+    """The loggers of the config; all stages of a run are one W&B run.
 
     Raises:
-        ConfigError: TensorBoard is asked for but not installed.
+        ConfigError: TensorBoard is configured but not installed.
     """
     loggers: list[Logger] = []
     section = config.logging
@@ -70,10 +75,10 @@ def make_loggers(config: Config, folder: Path, run_id: str) -> list[Logger]:
 
 
 def log_stage(loggers: Sequence[Logger], row: Mapping[str, Any]) -> None:
-    """One point of every curve against the number labelled: stage/labelled, stage/miou or stage/rmse_cm, ..."""
+    """Log a stage row as a point of curves over the number of labels: stage/labelled, stage/miou, ..."""
     values: dict[str, float] = {"stage/labelled": row["labelled"], "stage/fraction": row["fraction"]}
-    values |= {f"stage/{name}": value for name, value in row["test"].items()}
-    values |= {f"stage/val_{name}": value for name, value in row["val"].items()}
+    for prefix, found in (("stage/", row["test"]), ("stage/val_", row["val"])):
+        values |= {f"{prefix}{name}": value for name, value in found.items() if value is not None}
     values |= {f"stage/cost_{name}": value for name, value in row["cost"].items() if value is not None}
     values |= {f"stage/seconds_{name}": value for name, value in row["seconds"].items()}
     for logger in loggers:
@@ -81,7 +86,7 @@ def log_stage(loggers: Sequence[Logger], row: Mapping[str, Any]) -> None:
 
 
 def close(loggers: Sequence[Logger]) -> None:
-    """Flush and end."""
+    """Finish all loggers."""
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             try:

@@ -1,4 +1,4 @@
-"""Learners by name: one file a learner, one line a name."""
+"""Learners, each in a file of its own, and the table of their names."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ LEARNERS: Table[Any] = Table(
         "unet": unet,
     },
 )
-"""name -> what builds it, a LightningModule that is a `Learner`; its parameters beside task and size are the options
+"""name -> what builds it, a LightningModule that is a `Learner`; its parameters except task and size are the options
 of the YAML."""
 
 __all__ = ["LEARNERS", "Committee", "DenseLearner", "Learner", "Pix2Pix"]

@@ -1,4 +1,4 @@
-"""Committee: several trained learners that answer as one."""
+"""Committee: several trained learners whose predictions are averaged."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from al_lightning.learners.evaluation import Evaluation
 
 
 class Committee(pl.LightningModule):
-    """M ≥ 2 trained members of one task, any learners. It is validated, tested and scored, and not trained itself.
+    """M ≥ 2 trained learners of one task, which are validated, tested and scored together but trained one by one.
 
-    Its answer is the members' mean probability or depth. When the pool is scored, `passes` (`deviation` in cm for
-    depth) holds their disagreement, and where all members provide a latent, `members` (B, M, D) holds these descriptors
-    and `latent` (B, D) their mean.
+    The prediction is the members' mean probability or depth. When the pool is scored, `passes` (`deviation` in cm for
+    depth) holds their disagreement. Where all members provide a latent, `members` (B, M, D) holds these descriptors and
+    `latent` (B, D) their mean.
 
-    Validation and tests take one deterministic pass (`forward`) of each member. In scoring, a member with MC passes of
-    its own counts with their mean.
+    Validation and tests use one deterministic pass (`forward`) of each member. In scoring, the prediction of a member
+    with MC passes is their mean.
+
+    Args:
+        members: learners of any kind.
 
     Raises:
-        ValueError: fewer than two members, a member that is no learner (`al_lightning.types.Learner`), that provides
-            neither probabilities nor depth, or that has another task than the first.
+        ValueError: fewer than two members, a member that is no learner (`al_lightning.types.Learner`), that does not
+            provide the probabilities or the depth, or that has another task than the first.
     """
 
     def __init__(self, members: Sequence[pl.LightningModule]) -> None:
@@ -56,12 +59,12 @@ class Committee(pl.LightningModule):
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """As of its members' task; nothing is trained by it."""
+        """That of the members' task; nothing is selected by it."""
         return self.evaluation.monitor
 
     @property
     def wants_unlabelled(self) -> bool:
-        """False: it is not trained."""
+        """False, because a committee is not trained."""
         return False
 
     def forward(self, image: Tensor) -> Tensor:
@@ -70,7 +73,7 @@ class Committee(pl.LightningModule):
         outputs = [member(image) for member in self.members]
         if self.task.kind == "depth":
             return torch.stack(outputs).mean(0)
-        # Softmax undoes the logarithm of the mean probability, and the sigmoid its log-odds.
+        # The softmax of the logarithm, and the sigmoid of the log-odds, give the mean probability again.
         if outputs[0].shape[1] == 1:
             return torch.stack([o.sigmoid() for o in outputs]).mean(0).clamp(1e-7, 1 - 1e-7).logit()
         return torch.stack([o.softmax(1) for o in outputs]).mean(0).clamp_min(1e-12).log()
@@ -88,9 +91,9 @@ class Committee(pl.LightningModule):
         self.log_dict(self.evaluation.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """What `provides` names, for a batch that needs rows and images only."""
+        """The fields named by `provides`, for a batch that needs only rows and images."""
         statistics, latents = SampleStatistics(), []
-        for member in self.members:  # one prediction at a time: its maps are large
+        for member in self.members:  # one prediction at a time, because its maps are large
             one = cast(Learner, member).predict_step(batch, batch_idx)
             statistics.add(promised(member, one, self.answer))
             if self.with_latent:
@@ -107,7 +110,7 @@ class Committee(pl.LightningModule):
 
 
 def promised(member: Any, prediction: Prediction, name: str) -> Tensor:
-    """A field of a prediction that the member says it provides.
+    """A field of a prediction that the member's `provides` names.
 
     Raises:
         ValueError: it is None.

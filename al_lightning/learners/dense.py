@@ -1,4 +1,4 @@
-"""DenseLearner: the LightningModule around any network that maps an image to a map of its size."""
+"""DenseLearner: the LightningModule for any network that maps an image to a map of the same size."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class DenseLearner(pl.LightningModule):
 
     Args:
         network: a `Network` of `task.channels` output channels.
-        task: what the targets hold.
+        task: of the dataset.
         lr, betas, weight_decay: of Adam.
-        mean, std: of the input's three channels after scaling to [0, 1]; the network sees (x − mean)/std.
-        discrepancy: the feature-discrepancy loss on unlabelled batches; None trains on labels alone.
+        mean, std: of the three input channels after scaling to [0, 1]; the network's input is (x − mean)/std.
+        discrepancy: the feature-discrepancy loss on unlabelled batches; None for labelled batches only.
         objective: loss of segmentation: `segmentation_loss` ("bce-dice"), or `batch_dice_loss` ("dice").
         grey: replace the three channels by their luminance.
 
     Attributes:
-        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on. 1 until `set_mc_passes` or an
-            assignment changes it, which raises ValueError where the network has no active dropout layer.
+        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on. It is 1 until `set_mc_passes` or an
+            assignment changes it, which raises a ValueError where the network has no dropout layer with p > 0.
 
     Raises:
         ValueError: discrepancy for a task that is not segmentation.
@@ -60,7 +60,7 @@ class DenseLearner(pl.LightningModule):
         self._mc_passes = 1
         self.discrepancy = discrepancy
         if discrepancy is not None and task.kind != "segmentation":
-            raise ValueError(f"discrepancy: compares the features of classes, which a {task.kind} task has none of")
+            raise ValueError(f"discrepancy: compares the features of classes, but a {task.kind} task has no classes")
         self.objective = objective
         to_grey = [v2.Grayscale(3)] if grey else []
         self.normalise = v2.Compose(
@@ -100,7 +100,7 @@ class DenseLearner(pl.LightningModule):
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """Metric that chooses the best checkpoint, and "min" or "max"."""
+        """Metric that selects the best checkpoint, and "min" or "max"."""
         return self.evaluation.monitor
 
     def forward(self, image: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class DenseLearner(pl.LightningModule):
         self.log_dict(self.evaluation.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """What `provides` names, for a batch that needs rows and images only."""
+        """The fields named by `provides`, for a batch that needs only rows and images."""
         network = cast(Network, self.network)
         image = self.normalise(batch["image"])
         prediction = Prediction(rows=batch["rows"])
@@ -169,7 +169,7 @@ class DenseLearner(pl.LightningModule):
         return prediction
 
     def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
-        """One deterministic output of `decode`, or mc_passes stochastic ones; the encoder runs once where it can."""
+        """One deterministic output of `decode`, or mc_passes stochastic ones; an encoder without dropout runs once."""
         if self.mc_passes == 1:
             yield network.decode(maps)
             return
@@ -190,7 +190,7 @@ class DenseLearner(pl.LightningModule):
 
 
 def checked(network: N, size: tuple[int, int]) -> N:
-    """The network itself, once it is clear that it takes images of this (height, width).
+    """The network itself, after a check that it takes images of this (height, width).
 
     Raises:
         ValueError: height or width is not a multiple of `network.multiple`.
@@ -206,7 +206,7 @@ def checked(network: N, size: tuple[int, int]) -> N:
 
 
 def input_of(network: Network, maps: list[Tensor]) -> Tensor:
-    """(B, D, h, w) what the classifier gets when the maps are decoded, with dropout as the modules have it."""
+    """The input (B, D, h, w) of the classifier when the maps are decoded; dropout is on or off as in the modules."""
     classifier = network.classifier
     assert classifier is not None
     found: list[Tensor] = []
@@ -220,5 +220,10 @@ def input_of(network: Network, maps: list[Tensor]) -> Tensor:
 
 
 def dropout_layers(network: nn.Module) -> list[nn.Module]:
-    """Every dropout layer of any kind with p > 0."""
+    """All dropout layers, of any kind, with p > 0.
+
+    Example:
+        >>> dropout_layers(nn.Sequential(nn.Dropout(0.5), nn.Dropout2d(0.0)))
+        [Dropout(p=0.5, inplace=False)]
+    """
     return [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]

@@ -1,4 +1,4 @@
-"""Evaluation: what validation and test count, the same for every learner and for a committee."""
+"""Evaluation: the metrics of validation and test, the same for all learners and for a committee."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Phase = Literal["val", "test"]
 
 
 class Evaluation(nn.Module):
-    """The metrics of a task in the phases "val" and "test", and in "test" of objects where the task scores them.
+    """The metrics of a task in the phases "val" and "test", and those of objects in "test" where the task scores them.
 
-    A learner holds one as a child, so that it follows to the learner's device. Its steps `update` it, and the ends of
-    its epochs log `results`. It has no parameters and adds nothing to a checkpoint: an epoch's counts end with it.
+    A learner has it as a child module, so that it is moved to the learner's device. The learner's steps call `update`,
+    and the ends of its epochs log `results`. It has no parameters and adds nothing to a checkpoint.
     """
 
     def __init__(self, task: Task) -> None:
@@ -31,12 +31,12 @@ class Evaluation(nn.Module):
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """Metric that chooses the best checkpoint ("val/miou", "val/rmse_cm"), and "min" or "max"."""
+        """Metric that selects the best checkpoint ("val/miou", "val/rmse_cm"), and "min" or "max"."""
         name, mode = PRIMARY[self.task.kind]
         return f"val/{name}", mode
 
     def update(self, phase: Phase, output: Tensor, batch: Batch) -> None:
-        """Count a batch's output (B, K, H, W): logits, or depth as a fraction of `task.maximum`.
+        """Add the output (B, K, H, W) for a batch: logits, or depth as a fraction of `task.maximum`.
 
         Targets at their own size (`batch["native"]`) are compared with the output resized to it, bilinearly.
         """
@@ -50,7 +50,7 @@ class Evaluation(nn.Module):
                 self.objects.update([classes(resized)[0] > 0], [batch["objects"][i]], batch.get("parts", [])[i : i + 1])
 
     def results(self, phase: Phase) -> dict[str, Tensor]:
-        """{"val/miou": scalar, ...} of all that was counted on all ranks since the last call, and forget it."""
+        """{"val/miou": scalar, ...} of all batches on all ranks since the last call; resets the metrics."""
         metric = self._metric(phase)
         values = {f"{phase}/{name}": value for name, value in metric.compute().items()}
         metric.reset()

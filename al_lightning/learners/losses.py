@@ -1,4 +1,4 @@
-"""Losses of the learners: pure functions of a batch's outputs and targets; pixels of `IGNORE` count in none."""
+"""Losses of the learners: functions of a batch's outputs and targets that leave out pixels of `IGNORE`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         scalar, ≥ 0.
+
+    Example:
+        >>> target = torch.tensor([[[1, 1, 255]]])  # the last pixel is ignored
+        >>> round(segmentation_loss(torch.tensor([[[[0.0, 0.0, 9.0]]]]), target).item(), 3)  # ln 2 + 1 − (2 + 1)/4
+        0.943
     """
     valid = target != IGNORE
     weight = valid.to(logits.dtype)
@@ -55,6 +60,10 @@ def batch_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         scalar in [0, 1].
+
+    Example:
+        >>> batch_dice_loss(torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 1]]])).item()  # 1 − (2 · 1 + 1)/(1 + 2 + 1)
+        0.25
     """
     weight = (target != IGNORE).to(logits.dtype)
     p = logits[:, 0].sigmoid() if logits.shape[1] == 1 else 1 - logits.softmax(1)[:, 0]
@@ -65,7 +74,12 @@ def batch_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def depth_loss(output: Tensor, target: Tensor, maximum: float) -> Tensor:
-    """Mean absolute error as a fraction of `maximum` (cm): output (B, 1, H, W) in fractions, target in cm."""
+    """Mean absolute error as a fraction of `maximum` (cm): output (B, 1, H, W) in fractions, target in cm.
+
+    Example:
+        >>> depth_loss(torch.tensor([[[[0.5]]]]), torch.tensor([[[[5.0]]]]), maximum=20.0).item()
+        0.25
+    """
     return F.l1_loss(output, target / maximum)
 
 
@@ -77,12 +91,17 @@ class Discrepancy:
     An image with a norm of F₁ or F₀ below 1e-6 gives 0.
 
     Args:
-        weight: λ_c, that the caller multiplies the loss by.
-        delta: δ, the cosine that is not punished.
+        weight: λ_c, by which the caller multiplies the loss.
+        delta: δ, the largest cosine without a penalty.
         detach_mask: no gradient through the probabilities, only through the map.
 
     Raises:
         ValueError: weight ≤ 0, or delta outside [−1, 1).
+
+    Example:
+        >>> p = torch.full((1, 2, 1, 1), 0.5)  # foreground and background have the same features
+        >>> round(Discrepancy(delta=0.2)(p, torch.ones(1, 3, 1, 1)).item(), 3)
+        0.8
     """
 
     weight: float = 0.1
@@ -106,14 +125,23 @@ class Discrepancy:
 
 
 def masked_l1(y: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """mean |y − truth| over the pixels of the batch where valid (0 or 1, of their shape) is 1; 0 if there are none."""
+    """mean |y − truth| over the pixels of the batch where valid (0 or 1, of their shape) is 1; 0 if there are none.
+
+    Example:
+        >>> masked_l1(torch.tensor([0.5, 9.0]), torch.tensor([1.0, 0.0]), torch.tensor([1.0, 0.0])).item()
+        0.5
+    """
     return ((y.float() - truth).abs() * valid).sum() / valid.sum().clamp_min(1)
 
 
 def adversarial_loss(scores: Tensor, real: bool, gan: Literal["lsgan", "bce"]) -> Tensor:
-    """How far a discriminator's scores, of any shape, are from saying real (1) or generated (0): a scalar.
+    """Loss of a discriminator's scores, of any shape, for the class real (1) or generated (0): a scalar.
 
-    lsgan: mean squared difference; bce: cross-entropy of the scores as log-odds.
+    lsgan: mean squared difference from the class; bce: cross-entropy of the scores as log-odds.
+
+    Example:
+        >>> adversarial_loss(torch.tensor([0.5, 1.0]), real=True, gan="lsgan").item()
+        0.125
     """
     wanted = torch.full_like(scores, float(real), dtype=torch.float32)
     if gan == "lsgan":

@@ -1,4 +1,4 @@
-"""From what a network puts out to probabilities and classes."""
+"""Probabilities and classes from the logits of a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def classes(logits: Tensor) -> Tensor:
-    """Logits (B, K, H, W) -> class indices (B, H, W) int64; a sigmoid head (K = 1) says foreground from p = 0.5 on.
+    """Logits (B, K, H, W) -> class indices (B, H, W) int64; a sigmoid head (K = 1) is foreground from p = 0.5 on.
 
     Example:
         >>> classes(torch.tensor([-1.0, 0.0, 2.0]).view(1, 1, 1, 3)).flatten().tolist()

@@ -1,4 +1,4 @@
-"""pix2pix (Isola et al. 2017): the adversarial learner of Thapa et al. 2022, polyps and depth."""
+"""pix2pix (Isola et al. 2017), the adversarial learner of Thapa et al. 2022 for polyps and depth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from al_lightning.learners.tanh import TanhNetwork, as_output, scale_target
 from al_lightning.networks.pix2pix import PatchDiscriminator, Pix2PixGenerator
 
 SMALLEST = 32
-"""Below 32 pixels the discriminator would normalise maps of a single value."""
+"""Smallest side in pixels: below it the discriminator would normalise maps of a single value."""
 
 
 def pix2pix(
@@ -33,20 +33,24 @@ def pix2pix(
     lr: float = 2e-4,
     betas: tuple[float, float] = (0.5, 0.999),
 ) -> Pix2Pix:
-    """pix2pix with as many levels as the size has halvings, 8 at most: 8 for 256, 7 for 128, 6 for 64 pixels.
+    """pix2pix with as many levels as the size can be halved, at most 8: 8 for 256, 7 for 128, 6 for 64 pixels.
 
     Args:
-        task, size: from the dataset.
-        gan: "lsgan": least squares (the paper's code); "bce": binary cross-entropy (its equation 2).
-        l1: weight λ of the L1 term.
-        n_gen: steps of the generator for one of the discriminator; None: 1 for segmentation, 2 for depth.
-        multiplier: factor on all widths, so the latent has 512 x multiplier dimensions.
-        dropout: probability of every dropout of the generator, the source of its Monte Carlo passes.
-        lr, betas: of both Adams.
+        task, size: of the dataset.
+        gan (str): "lsgan" for least squares (the paper's code), "bce" for binary cross-entropy (its equation 2).
+            Default "lsgan".
+        l1 (float): weight λ of the L1 term, at least 0. Default 200.
+        n_gen (int | None): steps of the generator per step of the discriminator, at least 1. Default None: 1 for
+            segmentation, 2 for depth.
+        multiplier (float): factor on all widths, above 0; the latent has 512 x multiplier dimensions. Default 1.
+        dropout (float): probability of every dropout in the generator, in [0, 1]; Monte Carlo passes need it above 0.
+            Default 0.5.
+        lr (float): learning rate of both Adam optimisers. Default 2e-4.
+        betas (tuple[float, float]): decay rates of the moments of both Adam optimisers. Default [0.5, 0.999].
 
     Raises:
-        ValueError: a task of more than two classes, a size below 32 or that the networks cannot halve, or an option
-            that `Pix2Pix` or its networks refuse.
+        ValueError: a task of more than two classes, a size that is below 32 or not divisible by 2^levels, or an option
+            that `Pix2Pix` or its networks reject.
     """
     if min(size) < SMALLEST:
         raise ValueError(
@@ -63,15 +67,15 @@ def pix2pix(
 class Pix2Pix(pl.LightningModule):
     """Trains a generator against a discriminator; predicts, validates and tests as `DenseLearner` does.
 
-    A batch gives one step of the discriminator and then `n_gen` of the generator, whose output is made anew for
-    each. Lightning counts every one of these in `global_step`, so `trainer.max_steps` does too.
+    A batch gives one step of the discriminator and then `n_gen` of the generator, whose output is computed again for
+    each. Lightning counts each of these steps in `global_step` and thus against `trainer.max_steps`.
 
-    The generator's map y in (−1, 1) says p = (y + 1)/2 of the foreground, or a depth of (y + 1)/2 · `task.maximum`.
-    Masks are trained on as −1 and 1; the paper's code left the grey edges of resized masks in. Pixels of `IGNORE` count
-    in no L1, and the discriminator sees 0 there, halfway between the classes, in real and generated maps alike. Dropout
-    is active in training and in Monte Carlo passes only.
+    The generator's map y in (−1, 1) stands for the probability p = (y + 1)/2 of the foreground, or for a depth of
+    (y + 1)/2 · `task.maximum`. Targets of masks are −1 and 1; in the paper's code, edges of resized masks are grey.
+    Pixels of `IGNORE` are left out of L1 and are 0, halfway between the classes, in the real and the generated maps
+    that the discriminator gets. Dropout is active only in training and in Monte Carlo passes.
 
-    Several devices: plain `ddp`; the gradients of the network that steps are averaged over the ranks here.
+    Several devices: plain `ddp`; gradients of the network whose step it is are averaged over the ranks here.
 
     Args:
         generator, discriminator: of one output channel.
@@ -79,11 +83,11 @@ class Pix2Pix(pl.LightningModule):
         gan: "lsgan": ½ [mean (D(y) − 1)² + mean D(G(x))²] and mean (D(G(x)) − 1)²; "bce": cross-entropies in place
             of the squares.
         l1: λ in L_G = adversarial + λ · mean |y − G(x)|.
-        n_gen: steps of the generator a batch.
-        lr, betas: of both Adams.
+        n_gen: steps of the generator per batch.
+        lr, betas: learning rate and decay rates of both Adam optimisers.
 
     Raises:
-        ValueError: more than two classes, or an impossible option.
+        ValueError: more than two classes, or an option out of range.
     """
 
     def __init__(
@@ -122,7 +126,7 @@ class Pix2Pix(pl.LightningModule):
 
     @property
     def mc_passes(self) -> int:
-        """Passes that `predict_step` averages, as of `DenseLearner`."""
+        """Number of passes that `predict_step` averages, as in `DenseLearner`."""
         return self.dense.mc_passes
 
     @mc_passes.setter
@@ -136,24 +140,24 @@ class Pix2Pix(pl.LightningModule):
 
     @property
     def wants_unlabelled(self) -> bool:
-        """False: it trains on labels alone."""
+        """False, because it is trained on labelled images only."""
         return False
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """Metric that chooses the best checkpoint, and "min" or "max"."""
+        """Metric that selects the best checkpoint, and "min" or "max"."""
         return self.dense.monitor
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 images (B, 3, H, W) -> (B, 1, H, W) log-odds of the foreground, or depth as a fraction of the maximum."""
+        """uint8 images (B, 3, H, W) -> (B, 1, H, W): log-odds of the foreground, or fraction of the maximum depth."""
         output: Tensor = self.dense(image)
         return output
 
     def on_fit_start(self) -> None:
-        """Refuse to train on several devices with anything but ddp.
+        """Check that training on several devices uses ddp.
 
         Raises:
-            ValueError: the message names the strategy.
+            ValueError: it uses another strategy of Lightning, which the message names.
         """
         strategy = self.trainer.strategy
         if self.trainer.world_size > 1 and not isinstance(strategy, DDPStrategy):
@@ -163,7 +167,7 @@ class Pix2Pix(pl.LightningModule):
             )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """All steps of a batch; "train/loss" is the generator's, of the last of its steps."""
+        """All steps of a batch; "train/loss" is the generator's loss in the last of its steps."""
         image = self.dense.normalise(batch["image"])
         truth, valid = scale_target(batch["target"], self.task)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
@@ -188,7 +192,7 @@ class Pix2Pix(pl.LightningModule):
         self.log("train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts the batch; "val/loss" is the L1 term alone (not times λ), of maps in [−1, 1]."""
+        """Updates the metrics; "val/loss" is the L1 term without λ, of maps in [−1, 1]."""
         y = self.generator(self.dense.normalise(batch["image"]))
         loss = masked_l1(y, *scale_target(batch["target"], self.task))
         self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
@@ -204,7 +208,7 @@ class Pix2Pix(pl.LightningModule):
         self.log_dict(self.dense.evaluation.results("test"))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
-        """What `provides` names, for a batch that needs rows and images only."""
+        """The fields named by `provides`, for a batch that needs only rows and images."""
         return self.dense.predict_step(batch, batch_idx)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -212,19 +216,19 @@ class Pix2Pix(pl.LightningModule):
         return [torch.optim.Adam(network.parameters(), lr=self.lr, betas=self.betas) for network in networks]
 
     def _step(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        """One step of one network, on the mean of the ranks' gradients."""
+        """One step of one network, with gradients averaged over the ranks."""
         optimizer.zero_grad()
         strategy = self.trainer.strategy
         if isinstance(strategy, DDPStrategy):
-            # DDP's own reducer waits for every parameter of the module in each backward pass, and here one network
-            # steps at a time. A backward pass without it and a mean of our own work with plain ddp.
+            # DDP's reducer waits for all parameters of the module in each backward pass, but here one network has
+            # gradients at a time. So the backward pass is not synchronised, and the gradients are averaged below.
             with strategy.block_backward_sync():
                 self.manual_backward(loss)
             gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
             mean = strategy.reduce(torch.cat([g.flatten() for g in gradients]), reduce_op="mean")
-            parts = torch.split(mean, [g.numel() for g in gradients])
-            for gradient, part in zip(gradients, parts, strict=True):
-                gradient.copy_(part.view_as(gradient))
+            means = torch.split(mean, [g.numel() for g in gradients])
+            for gradient, one in zip(gradients, means, strict=True):
+                gradient.copy_(one.view_as(gradient))
         else:
             self.manual_backward(loss)
         optimizer.step()

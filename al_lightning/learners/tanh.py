@@ -1,4 +1,4 @@
-"""Maps in [−1, 1], as pix2pix makes them, in place of logits and fractions of the maximum depth."""
+"""Conversion between the maps in [−1, 1] of pix2pix and logits or fractions of the maximum depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from al_lightning.networks.pix2pix import Pix2PixGenerator
 
 
 class TanhNetwork(nn.Module):
-    """A generator as the `Network` that `DenseLearner` evaluates: `decode` gives what `as_output` makes of its map."""
+    """A generator as a `Network` that `DenseLearner` can evaluate: `decode` applies `as_output` to its map."""
 
     def __init__(self, generator: Pix2PixGenerator, task: Task) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class TanhNetwork(nn.Module):
         return as_output(self.generator.decode(maps), self.task)
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -46,7 +46,11 @@ class TanhNetwork(nn.Module):
 def as_output(y: Tensor, task: Task) -> Tensor:
     """y in [−1, 1] -> (y + 1)/2 for depth; ln(p/(1 − p)) of p = (y + 1)/2, which is 2 artanh y, for masks.
 
-    Any shape, which the output has too; the output is float32.
+    The output is float32 and has the shape of y.
+
+    Example:
+        >>> as_output(torch.tensor([0.5]), Task("depth")).item(), as_output(torch.tensor([0.0]), Task()).item()
+        (0.75, 0.0)
     """
     if task.kind == "depth":
         return (y.float() + 1) / 2
@@ -59,6 +63,11 @@ def scale_target(target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
 
     A floating mask is a soft foreground probability. Pixels of `IGNORE` are not valid and have y = 0, halfway between
     the classes; in a depth map every pixel is valid.
+
+    Example:
+        >>> y, valid = scale_target(torch.tensor([[[0, 1, 255]]]), Task())
+        >>> y.tolist(), valid.tolist()
+        ([[[[-1.0, 1.0, 0.0]]]], [[[[1.0, 1.0, 0.0]]]])
     """
     if task.kind == "depth":
         y = 2 * target / task.maximum - 1

@@ -1,4 +1,4 @@
-"""U-Net: the learner of Poudel et al. 2024."""
+"""U-Net, the learner of Poudel et al. 2024."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def unet(
     size: Size,
     encoder: str | None = None,
     encoder_weights: str | None = None,
-    widths: list[int] = [32, 64, 128, 256, 512],  # noqa: B006  never changed; OmegaConf copies it
+    widths: list[int] = [32, 64, 128, 256, 512],  # noqa: B006  not modified; OmegaConf copies it
     dropout: float = 0.0,
     norm: bool = True,
     grey: bool = False,
@@ -31,28 +31,37 @@ def unet(
     delta: float = 0.2,
     detach_mask: bool = False,
 ) -> DenseLearner:
-    """The plain U-Net, or the U-Net of segmentation_models_pytorch when `encoder` is given.
+    """The plain U-Net, or the U-Net of segmentation_models_pytorch where `encoder` is given.
 
     Args:
-        task, size: from the dataset.
-        encoder: None for the plain U-Net, else a name that segmentation_models_pytorch knows ("resnet34").
-        encoder_weights: None, "imagenet", or a file; only with an encoder.
-        widths: channels of the plain U-Net's levels; the last is the dimension of the latent.
-        dropout: probability of the one dropout, on the deepest map (Gorriz et al. 2017: 0.5).
-        norm: batch normalisation in the plain U-Net.
-        grey: see the image in grey levels.
-        loss: "bce-dice": cross-entropy + Dice per image (Poudel et al. 2024); "dice": Dice over the whole batch alone
-            (Gorriz et al. 2017); of segmentation.
-        upsampling, attention: of the plain U-Net, as of `PlainUNet`.
-        lr, betas, weight_decay: of Adam.
-        discrepancy: weight λ_c of the feature-discrepancy loss on unlabelled images (Huang et al. 2024: 0.1);
-            0 leaves it out.
-        delta, detach_mask: of that loss, as of `Discrepancy`.
+        task, size: of the dataset.
+        encoder (str | None): an encoder of segmentation_models_pytorch, such as "resnet34". Default None: the plain
+            U-Net.
+        encoder_weights (str | None): name of pre-trained weights, such as "imagenet", or a file; only with an encoder.
+            Default None: random weights.
+        widths (list[int]): channels of the plain U-Net's levels; the last is the dimension of the latent. Default
+            [32, 64, 128, 256, 512].
+        dropout (float): probability of one dropout on the deepest map, in [0, 1]; 0.5 in Gorriz et al. 2017. Default 0.
+        norm (bool): batch normalisation in the plain U-Net. Default True.
+        grey (bool): replace the colour channels by their luminance. Default False.
+        loss (str): of segmentation: "bce-dice", cross-entropy + Dice per image (Poudel et al. 2024), or "dice", Dice
+            over the whole batch (Gorriz et al. 2017). Default "bce-dice".
+        upsampling (str): in the plain U-Net: "transposed" convolutions, or "nearest", repetition of pixels. Default
+            "transposed".
+        attention (bool): an additive attention gate at each skip of the plain U-Net. Default False.
+        lr (float): learning rate of Adam. Default 2e-4.
+        betas (tuple[float, float]): decay rates of Adam's moments. Default [0.9, 0.999].
+        weight_decay (float): L2 penalty of Adam. Default 0.
+        discrepancy (float): weight λ_c of the feature-discrepancy loss on unlabelled images, for segmentation; 0.1 in
+            Huang et al. 2024, 0 for no such loss. Default 0.
+        delta (float): δ of that loss, the largest cosine without a penalty, in [−1, 1). Default 0.2.
+        detach_mask (bool): no gradient of that loss through the probabilities, only through the features. Default
+            False.
 
     Raises:
         ValueError: weights without an encoder or that do not fit it, an unknown encoder, a size that the network
-            cannot halve, or an impossible dropout or discrepancy.
-        FileNotFoundError: weights that are neither a file nor to be downloaded.
+            cannot halve, or an option out of range.
+        FileNotFoundError: weights that are no file and cannot be downloaded.
     """
     network: PlainUNet | SmpNetwork
     if encoder is None:

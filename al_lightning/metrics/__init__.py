@@ -1,1 +1,1 @@
-"""Metrics of whole sets: of pixels (`dense`) and of objects (`objects`)."""
+"""Metrics over whole sets of images: of pixels (`dense`) and of objects (`objects`)."""

@@ -1,4 +1,4 @@
-"""Metrics of segmentation and depth, each defined in one sentence, as torchmetrics modules over pure functions."""
+"""Metrics of segmentation and depth as torchmetrics modules, and the functions that they use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from al_lightning.core.task import IGNORE, Task
 
 
 def confusion(prediction: Tensor, target: Tensor, classes: int) -> Tensor:
-    """Classes (B, ...) and targets (B, ...) with `IGNORE` -> (B, C, C) counts, rows truth, columns prediction."""
+    """Classes (B, ...) and targets (B, ...) with `IGNORE` -> (B, C, C) counts [image, true class, predicted class].
+
+    Example:
+        >>> confusion(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 0]]), 2).tolist()
+        [[[1, 1], [0, 1]]]
+    """
     images = len(prediction)
     valid = target != IGNORE
     truth, guess = target.long(), prediction.long()
@@ -25,6 +30,11 @@ def overlaps(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     IoU = TP / (TP + FP + FN), Dice = 2 TP / (2 TP + FP + FN); both 1 where a class is neither in truth nor in
     prediction.
+
+    Example:
+        >>> iou, dice, present = overlaps(torch.tensor([[4, 0], [3, 3]]))
+        >>> iou[1].item(), round(dice[1].item(), 3), present.tolist()
+        (0.5, 0.667, [True, True])
     """
     counts = counts.cpu().double()  # some devices have no float64
     hit = counts.diagonal(dim1=-2, dim2=-1)
@@ -42,8 +52,14 @@ class SegmentationMetrics(Metric):
         miou: mean over the classes that occur, background included, of the IoU from one confusion matrix over
             the whole set.
         iou, dice: IoU and Dice of the foreground (mean over foreground classes that occur) from that matrix.
-        iou_image, dice_image: the same for each image alone, then averaged over images; an image without
-            foreground in truth and prediction counts 1, with it in one of the two 0.
+        iou_image, dice_image: the same within each image, then averaged over images; an image without foreground
+            in truth and prediction counts 1, an image with foreground in one of the two 0.
+
+    Example:
+        >>> metrics = SegmentationMetrics(2)
+        >>> metrics.update(torch.tensor([[[0, 1, 1, 0]]]), torch.tensor([[[0, 1, 0, 0]]]))
+        >>> {name: round(value.item(), 3) for name, value in metrics.compute().items()}
+        {'miou': 0.583, 'iou': 0.5, 'dice': 0.667, 'iou_image': 0.5, 'dice_image': 0.667}
     """
 
     full_state_update = False
@@ -81,7 +97,12 @@ class SegmentationMetrics(Metric):
 
 
 def foreground(value: Tensor, present: Tensor) -> Tensor:
-    """Mean over foreground classes that occur: (..., C) -> (...), 1 where none does."""
+    """Mean over foreground classes that occur: (..., C) -> (...), 1 where none does.
+
+    Example:
+        >>> foreground(torch.tensor([0.5, 0.25, 1.0]), torch.tensor([True, True, False])).item()
+        0.25
+    """
     mask = present[..., 1:]
     total = torch.where(mask, value[..., 1:], 0.0).sum(-1)
     return torch.where(mask.any(-1), total / mask.sum(-1).clamp_min(1), 1.0)
@@ -94,6 +115,12 @@ class DepthMetrics(Metric):
         rmse_cm: root of the mean squared error over the pixels of each image, then averaged over images.
         rmse_pooled_cm: root of the mean squared error over all pixels of the set (never smaller).
         mae_cm: mean absolute error over all pixels.
+
+    Example:
+        >>> metrics = DepthMetrics()
+        >>> metrics.update(torch.tensor([[[3.0]], [[1.0]]]), torch.zeros(2, 1, 1))  # errors of 3 and 1 cm
+        >>> {name: round(value.item(), 3) for name, value in metrics.compute().items()}
+        {'rmse_cm': 2.0, 'rmse_pooled_cm': 2.236, 'mae_cm': 2.0}
     """
 
     full_state_update = False
@@ -108,7 +135,7 @@ class DepthMetrics(Metric):
             self.add_state(name, torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Depth (B, 1, H, W) or (B, H, W) in cm, twice."""
+        """Predicted and true depth (B, 1, H, W) or (B, H, W) in cm."""
         error = (prediction.float() - target.float()).flatten(1)
         mean_square = error.square().mean(1)
         self.rmse += mean_square.sqrt().sum()
@@ -125,9 +152,14 @@ class DepthMetrics(Metric):
 
 
 def metrics_for(task: Task) -> SegmentationMetrics | DepthMetrics:
-    """The metrics of a task."""
+    """The metrics of a task.
+
+    Example:
+        >>> type(metrics_for(Task("depth"))).__name__
+        'DepthMetrics'
+    """
     return DepthMetrics() if task.kind == "depth" else SegmentationMetrics(len(task.classes))
 
 
 PRIMARY: dict[str, tuple[str, str]] = {"segmentation": ("miou", "max"), "depth": ("rmse_cm", "min")}
-"""Task kind -> the metric that chooses the best checkpoint, and whether larger or smaller is better."""
+"""Task kind -> the metric that selects the best checkpoint, and "max" or "min"."""

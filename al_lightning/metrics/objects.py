@@ -1,15 +1,15 @@
-"""Object metrics of the GlaS contest: does each gland have its own, well-shaped counterpart?
+"""Object metrics of the GlaS contest: F1 of detection, and Dice and Hausdorff distance of each object.
 
     G_i, S_j    objects of the truth and of the prediction, sets of pixels
-    partner     of S_j: the G_i that shares most pixels with it (background never; ties: the smaller id), and conversely
+    partner     of S_j: the G_i with most pixels in common (ties: the smaller id), and conversely
     object F1   2 TP / (2 TP + FP + FN): S_j is a TP if it covers more than half of its partner, else an FP;
                 FN = truths - TP
     object Dice ½ [Σ_i |G_i| Dice(G_i, S(i)) / Σ|G_i| + Σ_j |S_j| Dice(S_j, G(j)) / Σ|S_j|], 0 without a partner
     object Hausdorff  the same with the Hausdorff distance in pixels of the maps; an object that overlaps none takes
                 the smallest of its distances to the image's objects
 
-Sums run over all images of a test part (GlaS: A and B together and apart); `_image` scores are those of each image
-alone, averaged. Both sides empty: 1, 1, 0. One empty: 0, 0, and the diagonal of the image in place of an infinite
+Sums are over all images of a test part (GlaS: A and B together and separately); `_image` scores are computed for each
+image and averaged. Both sides empty: 1, 1, 0. One empty: 0, 0, and the diagonal of the image instead of an infinite
 distance; `object_hausdorff_undefined` counts these images.
 """
 
@@ -38,7 +38,7 @@ DIRECTIONS = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 
 class ObjectSums(NamedTuple):
-    """What one image, or the sum over many, adds to the scores. Areas in pixels, distances in pixels."""
+    """Sums of one image or of many, from which scores are computed. Areas and distances are in pixels."""
 
     true_positives: float = 0
     false_positives: float = 0
@@ -55,6 +55,8 @@ class ObjectSums(NamedTuple):
 
 
 class ObjectScores(NamedTuple):
+    """The three scores; the distance is in pixels."""
+
     object_f1: float
     object_dice: float
     object_hausdorff: float
@@ -71,6 +73,10 @@ def label_objects(prediction: Map, minimum_area: int = 0, threshold: float = 0.5
 
     Raises:
         ValueError: not two-dimensional, negative ids, or floats outside [0, 1].
+
+    Example:
+        >>> label_objects(np.array([[True, False, True, True]])).tolist()
+        [[1, 0, 2, 2]]
     """
     if prediction.ndim != 2:
         raise ValueError(f"prediction: shape {prediction.shape}; pass one (H, W) map per image")
@@ -90,13 +96,18 @@ def object_sums(prediction: Map, truth: Map, minimum_area: int = 0) -> ObjectSum
     """Prediction (H, W), as `label_objects` takes it, and object ids of the truth (H, W), 0 background -> sums.
 
     Raises:
-        ValueError: shapes differ, the truth is not of integers, or `label_objects` refuses the prediction.
+        ValueError: shapes differ, the truth is not of integers, or `label_objects` rejects the prediction.
+
+    Example:
+        >>> sums = object_sums(np.array([[True, True, False, True]]), np.array([[5, 5, 0, 0]]))
+        >>> sums.true_positives, sums.false_positives, sums.truth_area, sums.prediction_dice
+        (1, 1, 2.0, 2.0)
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"prediction, truth: shapes {prediction.shape} and {truth.shape}; resize one to the other")
     found = label_objects(prediction, minimum_area)
     if truth.dtype == bool:
-        raise ValueError("truth: a bool mask; pass the annotation's object ids, a mask does not part touching objects")
+        raise ValueError("truth: a bool mask; pass the annotation's object ids; a mask joins touching objects")
     true = _renumber(truth, "truth")
     g, s = _objects(true), _objects(found)
     counts = {"truth_area": float(g.areas.sum()), "prediction_area": float(s.areas.sum())}
@@ -111,12 +122,12 @@ def object_sums(prediction: Map, truth: Map, minimum_area: int = 0) -> ObjectSum
             **counts,
         )
     pairs = (len(g.areas) + 1, len(s.areas) + 1)
-    shared = np.bincount((true * pairs[1] + found).ravel(), minlength=pairs[0] * pairs[1]).reshape(pairs)[1:, 1:]
-    dice = 2 * shared / (g.areas[:, None] + s.areas)
-    of_g, of_s = shared.argmax(1), shared.argmax(0)
+    overlap = np.bincount((true * pairs[1] + found).ravel(), minlength=pairs[0] * pairs[1]).reshape(pairs)[1:, 1:]
+    dice = 2 * overlap / (g.areas[:, None] + s.areas)
+    of_g, of_s = overlap.argmax(1), overlap.argmax(0)
     all_g, all_s = np.arange(len(g.areas)), np.arange(len(s.areas))
-    hits = int((2 * shared[of_s, all_s] > g.areas[of_s]).sum())
-    from_g, from_s = _distances(g, s, shared)
+    hits = int((2 * overlap[of_s, all_s] > g.areas[of_s]).sum())
+    from_g, from_s = _distances(g, s, overlap)
     return ObjectSums(
         true_positives=hits,
         false_positives=len(all_s) - hits,
@@ -130,7 +141,12 @@ def object_sums(prediction: Map, truth: Map, minimum_area: int = 0) -> ObjectSum
 
 
 def object_scores(sums: ObjectSums) -> ObjectScores:
-    """Sums of one image or of many -> scores. A side without any object is left out of the two means."""
+    """Sums of one image or of many -> scores. A side without any object is left out of the two means.
+
+    Example:
+        >>> object_scores(object_sums(np.array([[True, True, False, True]]), np.array([[5, 5, 0, 0]]))).object_f1
+        0.6666666666666666
+    """
     errors = sums.false_positives + sums.false_negatives
     hits = 2 * sums.true_positives
     sides = [
@@ -155,7 +171,11 @@ def glas_scores(predictions: Iterable[Map], truths: Iterable[Map], minimum_area:
         object_hausdorff_undefined.
 
     Raises:
-        ValueError: no image, unequal numbers of maps, or `object_sums` refuses a pair.
+        ValueError: no image, unequal numbers of maps, or `object_sums` rejects a pair.
+
+    Example:
+        >>> glas_scores([np.array([[True, False]])], [np.array([[7, 0]])])["object_f1"]
+        1.0
     """
     total, images, count = np.zeros(len(ObjectSums._fields)), np.zeros(3), 0
     for prediction, truth in zip(predictions, truths, strict=True):
@@ -167,14 +187,14 @@ def glas_scores(predictions: Iterable[Map], truths: Iterable[Map], minimum_area:
 
 
 class ObjectMetrics(Metric):
-    """`glas_scores` over batches. All states are sums, so ranks may see different numbers of images, also none.
+    """`glas_scores` over batches. All states are sums, so ranks may have different numbers of images, also none.
 
-    `compute` returns the scores of all images, and of each part that has images the same with its name behind:
-    object_f1_A, object_dice_A, ...
+    `compute` returns the scores of all images and, for each test part that has images, the same with its name as
+    suffix: object_f1_A, object_dice_A, ...
 
     Args:
         minimum_area: predicted objects of fewer pixels are dropped.
-        parts: names of parts of the set that are also scored apart.
+        parts: names of test parts that are also scored separately.
     """
 
     full_state_update = False
@@ -193,26 +213,26 @@ class ObjectMetrics(Metric):
         """B maps (H, W) of each, a list where sizes differ: bool masks, probabilities or ids, and true object ids.
 
         Args:
-            parts: B names of parts, where the metric has some.
+            parts: B names of test parts, where the metric has parts.
         """
         predictions = list(prediction)
-        rows = [self.parts.index(name) for name in parts] if self.parts else [0] * len(predictions)
-        for guess, ids, row in zip(predictions, truth, rows, strict=True):
+        indices = [self.parts.index(name) for name in parts] if self.parts else [0] * len(predictions)
+        for guess, ids, index in zip(predictions, truth, indices, strict=True):
             # float32 on the host: numpy has no bfloat16, which probabilities may be
             guess = guess.float() if guess.is_floating_point() else guess
             sums = object_sums(guess.cpu().numpy(), ids.cpu().numpy(), self.minimum_area)
-            self.sums[row] += self.sums.new_tensor(sums)
-            self.image_scores[row] += self.image_scores.new_tensor(object_scores(sums))
-            self.images[row] += 1
+            self.sums[index] += self.sums.new_tensor(sums)
+            self.image_scores[index] += self.image_scores.new_tensor(object_scores(sums))
+            self.images[index] += 1
 
     def compute(self) -> dict[str, Tensor]:
         total, images = (state.cpu().numpy().astype(np.float64) for state in (self.sums, self.image_scores))
         counts = self.images.cpu().numpy().astype(int)
         values = _report(total.sum(0), images.sum(0), int(counts.sum()))
-        for row, part in enumerate(self.parts):
-            if counts[row]:
-                apart = _report(total[row], images[row], int(counts[row]))
-                values |= {f"{name}_{part}": value for name, value in apart.items()}
+        for index, part in enumerate(self.parts):
+            if counts[index]:
+                separate = _report(total[index], images[index], int(counts[index]))
+                values |= {f"{name}_{part}": value for name, value in separate.items()}
         return {name: torch.tensor(value) for name, value in values.items()}
 
 
@@ -252,9 +272,9 @@ class _Objects:
     edges: list[NDArray[np.int64]]
     """Pixels (m, 2) of which one of the 4 neighbours is of another object, background or outside the image."""
     trees: list[KDTree]
-    """Of the edges."""
+    """Trees of the edges."""
     supports: Floats
-    """(n, 16): the farthest that the object reaches in each direction."""
+    """(n, 16): maximum over the object's pixels of the coordinate along each direction."""
 
 
 def _objects(labels: NDArray[np.int64]) -> _Objects:
@@ -274,27 +294,27 @@ def _objects(labels: NDArray[np.int64]) -> _Objects:
     return _Objects(labels, areas, ndimage.find_objects(labels), edges, [KDTree(e) for e in edges], supports)
 
 
-def _distances(g: _Objects, s: _Objects, shared: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _distances(g: _Objects, s: _Objects, overlap: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """The Hausdorff distance of each true object, and of each predicted one, to its partner."""
 
     @cache
     def distance(i: int, j: int) -> float:
         return max(_directed(g, i, s, j), _directed(s, j, g, i))
 
-    # H(A, B) ≥ |max_A u·a - max_B u·b| for every unit vector u: what lies beyond B's reach along u is that far from B
+    # H(A, B) ≥ |max_A u·a - max_B u·b| for every unit vector u: the farthest point along u is at least that far away
     bound = np.abs(g.supports[:, None] - s.supports).max(2)
-    from_s = _partner_distances(bound.T, shared.T, lambda j, i: distance(i, j))
-    return _partner_distances(bound, shared, distance), from_s
+    from_s = _partner_distances(bound.T, overlap.T, lambda j, i: distance(i, j))
+    return _partner_distances(bound, overlap, distance), from_s
 
 
-def _partner_distances(bound: Floats, shared: NDArray[np.int64], distance: Callable[[int, int], float]) -> Floats:
-    """Lower bounds and shared pixels (n, m) -> distances (n,) of the row's objects to their partners."""
+def _partner_distances(bound: Floats, overlap: NDArray[np.int64], distance: Callable[[int, int], float]) -> Floats:
+    """Lower bounds and numbers of common pixels (n, m) -> distances (n,) of n objects to their partners."""
     found = np.full(len(bound), np.inf)
-    for i, (least, common) in enumerate(zip(bound, shared, strict=True)):
+    for i, (least, common) in enumerate(zip(bound, overlap, strict=True)):
         if common.any():
             found[i] = distance(i, int(common.argmax()))
             continue
-        for j in least.argsort().tolist():  # the bound is tight: one or two distances, then nothing can be nearer
+        for j in least.argsort().tolist():  # the bound is tight: one or two distances suffice
             if least[j] >= found[i]:
                 break
             found[i] = min(found[i], distance(i, j))
@@ -304,14 +324,14 @@ def _partner_distances(bound: Floats, shared: NDArray[np.int64], distance: Calla
 def _directed(a: _Objects, i: int, b: _Objects, j: int) -> float:
     """max over pixels p of A, the i-th of a, of min over pixels q of B, the j-th of b, of |p - q|: exact.
 
-    Edge pixels of B suffice as q: for p outside B, the neighbour of the nearest q towards p is nearer still, hence not
-    in B. As p they do not suffice: where B surrounds A, the middle of A is farthest. But if all four neighbours of p
-    are in A and p does not lie strictly inside B's bounding box, the step away from the box is to a pixel of A that is
-    farther from every q. So p runs over A's edge and A's pixels strictly inside that box; p in B has distance 0.
+    Edge pixels of B suffice as q: for p outside B, the neighbour of the nearest q towards p is nearer, hence not in B.
+    As p, edge pixels of A do not suffice: where B surrounds A, the middle of A is farthest. But if all four neighbours
+    of p are in A and p is not strictly inside B's bounding box, the step away from the box leads to a pixel of A that
+    is farther from every q. So p is any edge pixel of A or pixel of A strictly inside that box; p in B has distance 0.
     """
     edge = a.edges[i]
     edge = edge[b.labels[edge[:, 0], edge[:, 1]] != j + 1]
-    # strictly inside the box of B, and in the box of A, to look at fewer pixels
+    # strictly inside the box of B, and in the box of A, to test fewer pixels
     inside = tuple(
         slice(max(at.start + 1, own.start), min(at.stop - 1, own.stop))
         for at, own in zip(b.boxes[j], a.boxes[i], strict=True)

@@ -1,7 +1,7 @@
-"""Plain `nn.Module`s for dense prediction: one file a network, and the contract that all of them keep.
+"""Networks for dense prediction as plain `nn.Module`s, each in a file of its own, and the contract of all of them.
 
-Import a network from its own file (`from al_lightning.networks.unet import PlainUNet`), so that a run pays
-only for the libraries that it uses.
+Import a network from its own file (`from al_lightning.networks.unet import PlainUNet`), so that a run loads only the
+libraries that it uses.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["Network", "check_size", "repeat"]
 
 @runtime_checkable
 class Network(Protocol):
-    """A segmentation or regression network that can be stopped between its encoder and its decoder.
+    """A segmentation or regression network whose encoder and decoder can be called separately.
 
     The latent of an image is the spatial mean of the deepest map. With dropout in `decode` only, the encoder
     runs once for all Monte Carlo passes: `maps = encode(image)`, then M times `decode(maps)`.
     """
 
     multiple: int
-    """H and W of an image must be divisible by it."""
+    """Number by which H and W of an image must be divisible."""
     width: int
     """Channels of the deepest map."""
     dropout_in_encoder: bool
-    """True where `encode` itself holds dropout, so that every Monte Carlo pass must run it anew."""
+    """True where `encode` has dropout, so that every Monte Carlo pass must call it again."""
 
     @property
     def classifier(self) -> nn.Module | None:
@@ -45,8 +45,8 @@ class Network(Protocol):
         """What `encode` returned, left unchanged -> (B, K, H, W) logits (K = 1: two classes or a depth)."""
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew; what no dropout touches is
-        computed once."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout; layers that dropout does not affect
+        are computed once."""
 
     def __call__(self, image: Tensor) -> Tensor:
         """decode(encode(image))."""
@@ -59,15 +59,28 @@ class Network(Protocol):
 
 
 def repeat(decode: Callable[[list[Tensor]], Tensor], maps: list[Tensor], number: int) -> Iterator[Tensor]:
-    """`decode_many` of a network whose whole decoder lies behind its dropout."""
+    """`decode_many` of a network whose whole decoder is after its dropout.
+
+    Example:
+        >>> import torch
+        >>> [output.item() for output in repeat(lambda maps: maps[0] + 1, [torch.tensor(1)], 2)]
+        [2, 2]
+    """
     return (decode(maps) for _ in range(number))
 
 
 def check_size(image: Tensor, multiple: int, minimum: int = 1) -> None:
-    """Refuse an image (..., H, W) whose H or W is below `minimum` or not divisible by `multiple`.
+    """Check that H and W of an image (..., H, W) are at least `minimum` and divisible by `multiple`.
 
     Raises:
-        ValueError: the message gives the size and the nearest valid ones.
+        ValueError: they are not; the message gives the size and the nearest valid ones.
+
+    Example:
+        >>> import torch
+        >>> check_size(torch.zeros(1, 3, 64, 96), multiple=32)
+        >>> check_size(torch.zeros(1, 3, 64, 90), multiple=32)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: image size 64x90: this network takes ... nearest: height 64, width 64 or 96
     """
     height, width = image.shape[-2:]
     if height % multiple == 0 and width % multiple == 0 and min(height, width) >= minimum:

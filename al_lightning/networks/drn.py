@@ -1,4 +1,4 @@
-"""DRN-D-22, the dilated residual network (Yu et al. 2017) that segments in VAAL."""
+"""DRN-D-22, the dilated residual network (Yu et al. 2017) with which VAAL segments road scenes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STRIDES = (1, 2, 2, 2, 1, 1, 1, 1)
 DILATIONS = (1, 1, 1, 1, 2, 4, 2, 1)
 LAST_OF_SCALE = (0, 1, 2, 7)
 RESIDUAL = range(2, 6)
-"""Stages (from 0) of two residual blocks each; the others are one convolution, so that no shortcut carries
-the gridding of the dilated stages to the output."""
+"""Stages (from 0) of two residual blocks each; the others are one convolution without a shortcut, so that gridding
+artefacts of the dilated stages do not reach the output."""
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions plus the shortcut, a 1x1 projection where width or stride change."""
+    """Two 3x3 convolutions plus the shortcut, a 1x1 projection where width or stride changes."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int, dilation: int) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class ResidualBlock(nn.Module):
 class DRND22(nn.Module):
     """A 7x7 convolution and eight stages, at 1/8 of the size from the fourth on; 1x1 scores, enlarged x8.
 
-    The enlargement is bilinear and fixed. The published one, a transposed convolution (kernel 16, stride 8, padding 4),
-    is the same but for the outer 4 pixels, where it fades to half: a factor that no class map shows, but depth and
-    uncertainty do, so edges are repeated here instead.
-    Convolutions start from N(0, 2/(k²·channels_out)), the scores from N(0, 2/channels_in): by the published rule, made
-    for 19 classes, the logits of one channel would start at some tens.
+    The enlargement is bilinear and fixed. That of the published code, a transposed convolution (kernel 16, stride 8,
+    padding 4), differs in the outer 4 pixels, where it decreases to half. This does not change class maps but depth and
+    uncertainty, so edges are repeated here instead.
+    Convolutions start from N(0, 2/(k²·channels_out)), the scores from N(0, 2/channels_in): with the published rule, for
+    19 classes, the logits of a single channel would start at some tens.
 
     Args:
         channels_out: K, output channels.
@@ -113,7 +113,7 @@ class DRND22(nn.Module):
         return F.interpolate(scores, scale_factor=self.multiple, mode="bilinear", align_corners=False)
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:

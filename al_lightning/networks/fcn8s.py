@@ -1,4 +1,4 @@
-"""FCN-8s on VGG16 (Long et al. 2015), at quarter width the segmenter of CEREALS, and its cost network."""
+"""FCN-8s on VGG16 (Long et al. 2015), which CEREALS uses at quarter width, and the cost network of CEREALS."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from al_lightning.networks.blocks import VGG16, bilinear_kernel, conv_relu, scal
 class FCN8s(nn.Module):
     """VGG16 with convolutional fully-connected layers; class scores of pool3, pool4 and fc7 are summed.
 
-    Trained directly as 8s, as in CEREALS. Heights and widths must be divisible by 32: then no map needs the
-    original's padding of 100 pixels and its crops. The two doublings of the scores are learned and start as
-    bilinear interpolation; the final eightfold one is fixed. The two dropouts of the paper follow fc6 and
-    fc7, which belong to `decode`, so `encode` is deterministic.
+    Trained directly as 8s, as in CEREALS. Heights and widths must be divisible by 32, so that the padding by 100 pixels
+    and the crops of the original are not needed. The two doublings of the scores are learned and start as bilinear
+    interpolation; the final eightfold enlargement is fixed. The two dropouts of the paper follow fc6 and fc7, which are
+    in `decode`, so `encode` is deterministic.
 
     Args:
         channels_out: K, output channels.
-        multiplier: factor on every width; CEREALS takes 0.25. Weights of that width are not published,
-            so the network starts from He's initialisation.
+        multiplier: factor on every width; 0.25 in CEREALS. Weights of that width are not published, so the network
+            starts from He's initialisation.
         dropout: probability of each of the two dropouts.
         norm: batch normalisation in VGG16 (off in the paper, which started from ImageNet weights).
         channels_in: channels of the input.
@@ -64,7 +64,7 @@ class FCN8s(nn.Module):
 
     @property
     def classifier(self) -> None:
-        """None: the scores of three levels are added."""
+        """None, because the scores of three levels are added."""
         return None
 
     def encode(self, image: Tensor) -> list[Tensor]:
@@ -87,7 +87,7 @@ class FCN8s(nn.Module):
         return F.interpolate(x, scale_factor=8, mode="bilinear", align_corners=False)
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ class FCN8s(nn.Module):
 
 
 class CostNet(nn.Module):
-    """Predicts the annotator's clicks per pixel from an image and the segmenter's probabilities (CEREALS).
+    """Predicts the annotator's clicks per pixel from an image and the learner's probabilities (CEREALS).
 
-    An FCN-8s on the stacked channels, with a softplus at the end; the cost of a region is the sum over it.
+    An FCN-8s on the stacked channels, followed by a softplus; the cost of a region is the sum over its pixels.
 
     Args:
         classes: C, channels of the probabilities.
@@ -116,7 +116,7 @@ class CostNet(nn.Module):
 
 
 def _bilinear_doubling(channels: int) -> nn.ConvTranspose2d:
-    """A learned transposed convolution that starts as bilinear interpolation of each channel by itself."""
+    """A learned transposed convolution that starts as bilinear interpolation of each channel."""
     layer = nn.ConvTranspose2d(channels, channels, 4, 2, 1, bias=False)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(channels)[:, :, None, None] * bilinear_kernel(2))

@@ -16,10 +16,10 @@ class Pix2PixGenerator(nn.Module):
     """L convolutions (4x4, stride 2) down and L − 1 transposed ones up, with skips; the output is a tanh map.
 
     Down: widths 64, 128, 256, 512, 512, ..., no bias, instance normalisation on all but the first and the
-    bottleneck (which, being 1x1, it would set to zero), LeakyReLU 0.2, dropout from the fourth on.
+    bottleneck (a 1x1 map, which it would set to zero), LeakyReLU 0.2, dropout from the fourth on.
     Up: widths mirrored, instance normalisation, ReLU, dropout down to the fourth level; then nearest
     doubling, a one-sided zero padding, a 4x4 convolution and tanh. The dropout of the encoder is the paper's
-    noise, so every Monte Carlo pass must run `encode` anew.
+    noise, so every Monte Carlo pass must call `encode` again.
 
     Args:
         channels_out: K, output channels.
@@ -94,7 +94,7 @@ class Pix2PixGenerator(nn.Module):
         return output
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class Pix2PixGenerator(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Four 4x4 convolutions of stride 2 and one of stride 1: one unbounded score a patch, real or generated.
+    """Four 4x4 convolutions of stride 2 and one of stride 1: one unbounded score per patch, for real against generated.
 
     Args:
         channels_target: K, channels of the generator's output.
@@ -130,7 +130,7 @@ class PatchDiscriminator(nn.Module):
 
 
 def initialise(module: nn.Module, std: float = 0.02, generator: torch.Generator | None = None) -> None:
-    """Draw the weights of all convolutions, transposed ones too, from N(0, std²); biases stay as they are."""
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0.0, std, generator=generator)
+    """Draw the weights of all convolutions, also transposed ones, from N(0, std²); biases are not changed."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, std, generator=generator)

@@ -1,4 +1,4 @@
-"""SegNet (Badrinarayanan et al. 2017): VGG16 whose decoder undoes each max-pooling at its own positions."""
+"""SegNet (Badrinarayanan et al. 2017): VGG16 with a decoder that unpools to the positions of each max-pooling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from al_lightning.networks.blocks import VGG16, conv_relu, scaled
 
 
 class SegNet(nn.Module):
-    """VGG16-BN encoder of thirteen convolutions and its mirror image, which unpools with its indices.
+    """VGG16-BN encoder of thirteen convolutions and its mirror image, which unpools with the encoder's indices.
 
     The list of maps holds the five int64 index tensors of the poolings, fine to coarse, and then the deepest
     map: `maps[-1]` is the only one with features.
@@ -38,7 +38,7 @@ class SegNet(nn.Module):
         for number, stage in enumerate(widths):
             inputs = [before, *stage[:-1]]
             self.down.append(nn.Sequential(*(conv_relu(a, b) for a, b in zip(inputs, stage, strict=True))))
-            # The mirrored stage runs the same pairs backwards; its last convolution yields the width below.
+            # The mirrored stage has the same pairs in reverse; its last convolution has the width of the stage before.
             pairs = list(zip(stage[::-1], inputs[::-1], strict=True))
             convolutions: list[nn.Module] = [conv_relu(a, b) for a, b in (pairs if number else pairs[:-1])]
             if number == 0:
@@ -73,7 +73,7 @@ class SegNet(nn.Module):
         return x
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -82,10 +82,14 @@ class SegNet(nn.Module):
 
 
 def unpool(x: Tensor, indices: Tensor) -> Tensor:
-    """(B, C, h, w) values, (B, C, h, w) positions in the flattened 2h x 2w plane -> (B, C, 2h, 2w), else 0.
+    """(B, C, h, w) values, (B, C, h, w) positions in the flattened 2h x 2w plane -> (B, C, 2h, 2w), elsewhere 0.
 
-    `F.max_unpool2d` does the same but has no deterministic form on a GPU; the windows do not overlap, so a
-    scatter is exact.
+    `F.max_unpool2d` does the same but is not deterministic on a GPU; windows do not overlap, so a scatter is.
+
+    Example:
+        >>> import torch
+        >>> unpool(torch.tensor([[[[5.0]]]]), torch.tensor([[[[3]]]])).tolist()
+        [[[[0.0, 0.0], [0.0, 5.0]]]]
     """
     batch, channels, height, width = x.shape
     plane = x.new_zeros(batch, channels, 4 * height * width)

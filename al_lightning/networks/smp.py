@@ -1,4 +1,4 @@
-"""Encoders and decoders of segmentation_models_pytorch behind the contract of `Network`."""
+"""Encoders and decoders of segmentation_models_pytorch as a `Network`."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ IMAGENET: Numbers = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF: Numbers = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 DPN: Numbers = (124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3
 LEAST_PAN = 128
-"""PAN pools its map at 1/16 three times more."""
+"""Smallest side for PAN, which halves its map at 1/16 three more times."""
 
 
 class SmpNetwork(nn.Module):
     """A network of segmentation_models_pytorch: `encode` is its encoder, `decode` its decoder and head.
 
-    The deepest map is what the library's encoder returns last. It follows a ReLU in the ResNet, SE-Net, VGG
-    and MobileNet families; EfficientNet ends its last block and DenseNet its last stage with a normalisation
-    alone, and transformers end with one, so there the map has negative values too.
+    The deepest map is the last one of the library's encoder. It follows a ReLU in the ResNet, SE-Net, VGG and
+    MobileNet families; EfficientNet, DenseNet and transformers end with a normalisation, so that their maps have
+    negative values too.
 
-    Dropout that the architecture's decoder has as published (FPN and PSPNet 0.2, DeepLab 0.5) stays beside
-    `dropout`. Parameters that no output depends on (the last two stages under PSPNet, for example) do not
-    require gradients, so that training on several devices does not wait for theirs.
+    The published dropout of an architecture's decoder (FPN and PSPNet 0.2, DeepLab 0.5) is kept in addition to
+    `dropout`. Parameters that no output depends on (the last two stages with PSPNet, for example) do not require
+    gradients, because training on several devices would wait for them.
 
     Args:
         architecture: one of `ARCHITECTURES`, in any case.
         encoder: a name of `smp.encoders.get_encoder_names()`, or "tu-" and a name of timm.
-        encoder_weights: None, a name of the library's weights ("imagenet", for some encoders more) that is
-            downloaded or read from its cache, or a path to a state dict of the encoder, written by
-            `torch.save` or as .safetensors; names of torchvision's classification networks fit too.
+        encoder_weights: None, a name of the library's weights ("imagenet", and others for some encoders), which are
+            downloaded or read from its cache, or a path to a state dict of the encoder, written by `torch.save` or
+            as .safetensors; keys of torchvision's classification networks fit too.
         channels_out: K, output channels.
         dropout: probability of one dropout on the deepest map at the start of `decode`.
 
     Attributes:
-        mean, std: numbers that the pre-trained encoder expects for an image in [0, 1]: (x − mean)/std;
-            0.5 each without weights. For a file they are those of the encoder's ImageNet weights.
+        mean, std: normalisation (x − mean)/std of an image in [0, 1] that the pre-trained encoder expects; 0.5 each
+            without weights. For a file they are those of the encoder's ImageNet weights.
 
     Raises:
-        ValueError: an unknown name, a pair of architecture and encoder that does not exist, or a file that
-            does not fit the encoder.
-        FileNotFoundError: weights that are neither known nor a file, or that cannot be downloaded.
+        ValueError: an unknown name, an encoder that the architecture does not support, or a file that does not fit
+            the encoder.
+        FileNotFoundError: weights that are neither a known name nor a file, or that cannot be downloaded.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class SmpNetwork(nn.Module):
         return logits
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ def _downloaded(architecture: str, encoder: str, weights: str, channels_out: int
     try:
         model = _build(architecture, encoder, weights, channels_out)
         numbers = smp.encoders.get_preprocessing_params(encoder, weights)
-    except Exception as error:  # each version of the hub's client has its own kinds of error
+    except Exception as error:  # types of errors differ between versions of the hub's client
         raise FileNotFoundError(
             f"encoder_weights={weights!r} of {encoder!r} could not be downloaded: {_first_line(error)}; "
             "give null, or the path of a file with the encoder's state dict"
@@ -176,7 +176,7 @@ def _load_file(encoder: nn.Module, name: str, weights: str | Path) -> None:
     read = load_file if path.suffix == ".safetensors" else partial(torch.load, weights_only=True)
     try:
         state = read(path, "cpu")
-    except Exception as error:  # the readers raise a dozen kinds of error for a file that is not theirs
+    except Exception as error:  # the readers raise many types of errors for files of other formats
         raise ValueError(f"{given} cannot be read as a state dict: {_first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{given} is no state dict: expected a mapping of names to tensors")
@@ -188,7 +188,7 @@ def _load_file(encoder: nn.Module, name: str, weights: str | Path) -> None:
 
 
 def _numbers(encoder: str) -> Numbers:
-    """Mean and std of an encoder's ImageNet weights, known without the network."""
+    """Mean and std for an encoder's ImageNet weights, without a download."""
     if encoder.startswith("tu-"):
         numbers = smp.encoders.get_preprocessing_params(encoder)
         mean, std = (tuple(float(x) for x in numbers[key]) for key in ("mean", "std"))

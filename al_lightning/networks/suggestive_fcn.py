@@ -29,14 +29,13 @@ class Bottleneck(nn.Module):
 
 
 class SuggestiveFCN(nn.Module):
-    """Six stages with max-pooling between them; every scale is enlarged to the input's size and joined.
+    """Six stages with max-pooling between them; the maps of all stages are enlarged to the input's size and joined.
 
     Stage 1: two 3x3 convolutions of width 32. Stages 2 to 6: two bottlenecks each, of N = 64, 128, 256, 256,
     256, so 256, 512, 1024, 1024, 1024 channels. The descriptor of an image is the mean of the last stage's
-    1024 channels. A scale climbs to the input's size by 2x2 transposed convolutions of stride 2, each a
-    quarter as wide as the stage whose size it reaches (the paper leaves that width open); the finest scale
-    joins as it is. A 3x3 and a 1x1 convolution follow. Batch normalisation and ReLU after every convolution
-    but the last.
+    1024 channels. A map is enlarged by 2x2 transposed convolutions of stride 2, each a quarter as wide as the
+    stage of its output size (the paper does not give that width). A 3x3 and a 1x1 convolution follow. Batch
+    normalisation and ReLU after every convolution but the last.
 
     Args:
         channels_out: K, output channels.
@@ -90,7 +89,7 @@ class SuggestiveFCN(nn.Module):
         return logits
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew."""
+        """`number` outputs of `decode(maps)`, each with new draws of dropout."""
         return repeat(self.decode, maps, number)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -103,7 +102,7 @@ def _projection(channels_in: int, channels_out: int) -> tuple[nn.Module, nn.Modu
 
 
 def _climb(channels_in: int, widths: list[int]) -> nn.Sequential:
-    """One doubling of the size for each of the widths."""
+    """Transposed convolutions that double the size, one for each of the widths."""
     layers: list[nn.Module] = []
     for before, after in zip([channels_in, *widths], widths, strict=False):
         layers += [nn.ConvTranspose2d(before, after, 2, 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(True)]

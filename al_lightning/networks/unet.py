@@ -1,4 +1,4 @@
-"""The U-Net without a pre-trained encoder (Ronneberger et al. 2015), as the active-learning papers use it."""
+"""The U-Net without a pre-trained encoder (Ronneberger et al. 2015), as in papers on active learning."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ class PlainUNet(nn.Module):
         return logits
 
     def decode_many(self, maps: list[Tensor], number: int) -> Iterator[Tensor]:
-        """`number` outputs of `decode(maps)`, each with its dropout drawn anew.
+        """`number` outputs of `decode(maps)`, each with new draws of dropout.
 
-        A convolution of [skip, x] is one of the skip plus one of x. Skips lie before the dropout, so their part of
-        each first convolution is computed once for all passes; attention gates mix the two, so with them it is not.
+        A convolution of [skip, x] is the sum of one of the skip and one of x. Skips are before the dropout, so their
+        convolutions are computed once for all passes, except with attention gates, which depend on both.
         """
         if self.gates:
             yield from repeat(self.decode, maps, number)

@@ -15,14 +15,14 @@ SIZES = (32, 64, 128, 256)
 
 
 class VaeOutput(NamedTuple):
-    """What the autoencoder says of B images."""
+    """Output of the autoencoder for B images."""
 
     reconstruction: Tensor
     """(B, 3, S, S), not bounded."""
     z: Tensor
     """(B, Z) one sample of the posterior."""
     mu: Tensor
-    """(B, Z) its mean: what the discriminator reads."""
+    """(B, Z) its mean, the input of the discriminator."""
     logvar: Tensor
     """(B, Z) logarithm of its variance."""
 
@@ -35,14 +35,14 @@ class VAE(nn.Module):
     (Thapa et al.) 32, 64, ... 1024. Decoder: linear to 1024 x 4 x 4, then log2(S) − 2 transposed convolutions
     from 512 on, halving, BN, ReLU, and a 1x1 transposed convolution to the image.
 
-    Initialisation as the official code does it: convolutions and the decoder's linear layer Kaiming normal,
-    biases zero, BN (1, 0). Transposed convolutions and the two heads keep the framework's default: the
-    initialiser skips the former by type, the latter because they are no sequence of layers.
+    Initialisation as in the official code: convolutions and the decoder's linear layer Kaiming normal, biases zero,
+    BN (1, 0). Transposed convolutions and the two heads keep PyTorch's default, because the official initialiser
+    skips the type of the former and reads only sequences of layers.
 
     Args:
         size: S, pixels.
         z: Z, dimensions of the latent.
-        logvar_limits: log σ² is clamped to them; None leaves it free, as in the official code.
+        logvar_limits: bounds of log σ²; None for no bounds, as in the official code.
         multiplier: factor on every width.
 
     Raises:
@@ -107,7 +107,7 @@ class VAE(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells labelled from unlabelled images by their latent mean: linear layers with ReLU between them.
+    """Classifies images as labelled or unlabelled by their latent mean: linear layers with ReLU between them.
 
     Args:
         z: Z, dimensions of the latent.

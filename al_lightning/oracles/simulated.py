@@ -1,4 +1,4 @@
-"""The simulated annotator: every label exists already and is revealed on request."""
+"""The simulated oracle, for datasets whose targets are all on disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Simulated:
     """Reveals the dataset's own targets.
 
     Args:
-        target_file: row -> its target file, raising ValueError where there is none
-            (`DenseDataset.target_file`).
+        target_file (Callable[[int], Path]): row -> its target file, raising a ValueError where there is none; the
+            `target_file` of the dataset.
     """
 
     target_file: Callable[[int], Path]

@@ -1,7 +1,7 @@
 """Attention, Suggestion and Annotation (Li & Yin 2020): uncertain images that reduce the discrepancy of L and U.
 
-A reconstruction: only the paper's abstract, the start of its introduction and its footnotes were available. From the
-paper are the committee, the descriptors averaged over its members, and the selection by a distribution discrepancy;
+A reconstruction: only the paper's abstract, the start of its introduction and its footnotes were available. From these
+are the committee, the descriptors averaged over its members, and the selection by a distribution discrepancy;
 the Bhattacharyya uncertainty, the MMD, its kernel and the sizes are ours.
 """
 
@@ -29,7 +29,7 @@ SUBSAMPLE = 1000
 @dataclass(frozen=True)
 class ASA:
     """pool_factor·B images of highest u = 1 − mean Σ_c (Π_k p_kc)^(1/K), then the B of them whose move from U to L
-    leaves the smallest MMD between L∪{i} and U∖{i}; a reconstruction, see the module's docstring.
+    leaves the smallest MMD between L∪{i} and U∖{i}; a reconstruction from the paper's abstract.
 
     MMD² = mean k(l, l′) + mean k(u, u′) − 2 mean k(l, u), biased, k(x, y) = exp(−‖x − y‖²/(2σ²)) on the members'
     mean descriptor, σ the median distance of 1,000 images of the pool (drawn with a fixed seed). The score of a

@@ -38,8 +38,10 @@ class CEALMelanoma:
     disjoint, picked in the order of the options, and a short one is filled with the next most uncertain images.
 
     Args:
-        not_detected, most_uncertain, random (int): proportions of the three groups of picks, at least 0; 35 picks
-            in the paper. Default 10, 10, 15.
+        not_detected (int): proportion of images without a detection, at least 0; 10 of 35 picks in the paper. Default
+            10.
+        most_uncertain (int): proportion of most uncertain images, at least 0; 10 of 35 picks in the paper. Default 10.
+        random (int): proportion of random images, at least 0; 15 of 35 picks in the paper. Default 15.
         mode (str): "histogram" follows the paper on 80 bins of u. Not detected: lowest u. Most uncertain: of the last
             five bins the rarest until there are enough images, then at random. Random: from six bins above the mode
             up to edge 47. Pseudo-labels: the mode bin. "quantile" takes the lowest u, the highest, at random from

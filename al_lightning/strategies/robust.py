@@ -52,7 +52,8 @@ class RobustCoreset:
     The picks are those of greedy k-center, with a warning and the source "k-center (greedy fallback)", where more
     than 20,000 images are unlabelled, more than 10,000,000 pairs are within the greedy radius, or the time limit is
     reached before a smaller radius is found. Where it is reached later, the best cover so far is kept, with the
-    source "robust k-center (time limit)". Where it is reached, results depend on the speed of the machine.
+    source "robust k-center (time limit)". With a time limit that is reached, results depend on the speed of the
+    machine.
 
     Args:
         time_limit (float): seconds for the whole selection, above 0. Default 60.

@@ -71,7 +71,7 @@ class VAAL:
         size (int | None): side in pixels to which images are resized, 32, 64, 128 or 256. Default None: the largest
             of these that is at most the shorter side of the learner's image, or 32.
         lr (float): learning rate of both Adam optimisers, above 0. Default 5e-4.
-        batch_size (int | None): images per batch, labelled and unlabelled ones alike. Default None: 128 for images of
+        batch_size (int | None): images in a labelled and in an unlabelled batch. Default None: 128 for images of
             up to 64 pixels and 20 above, but at most the number of labelled images.
         iterations (int | None): number of iterations. Default None: ⌊|L|·100 / batch_size⌋, at least 1.
         vae_steps (int): optimiser steps of the autoencoder per iteration. Default 2.
@@ -130,7 +130,7 @@ class VAAL:
             source = "vaal (collapsed)"
             warnings.warn(
                 f"vaal: the discriminator cannot tell the images apart (standard deviation of D {spread:.1g} < "
-                f"{COLLAPSED:g}): this round is effectively random; try kl=per_sample, a lower beta or more iterations",
+                f"{COLLAPSED:g}): the picks are effectively random; try kl=per_sample, a lower beta or more iterations",
                 stacklevel=2,
             )
         order = np.argsort(score, kind="stable")[:per_stage]

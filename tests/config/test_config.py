@@ -99,7 +99,7 @@ def leaf(level: int = 1) -> Part:
 
 def node(given: Any, left: Part, rate: float = 0.5, mode: Literal["a", "b"] = "a") -> tuple[Any, ...]:
     if not 0 <= rate <= 1:
-        raise ValueError(f"rate={rate}: expected a share in [0, 1]")
+        raise ValueError(f"rate={rate}: expected a fraction in [0, 1]")
     return given, left, rate, mode
 
 

@@ -68,14 +68,14 @@ def test_members_that_cannot_be_compared_are_refused():
     with pytest.raises(ValueError, match="different tasks"):
         Committee([Own(), Own(Task(classes=("a", "b", "c")))])
 
-    class Liar(Own):
+    class Incomplete(Own):
         provides = frozenset({"probabilities", "latent"})
 
-    with pytest.raises(ValueError, match=r"Liar\.predict_step left out 'latent'"):
-        Committee([Liar(), Liar()]).predict_step(BATCH, 0)
+    with pytest.raises(ValueError, match=r"Incomplete\.predict_step left out 'latent'"):
+        Committee([Incomplete(), Incomplete()]).predict_step(BATCH, 0)
 
 
-def test_passes_are_set_by_one_hand():
+def test_set_mc_passes_sets_or_names_what_is_missing():
     set_mc_passes(Own(), 1)
     with pytest.raises(ValueError, match=r"learner\.mc_passes=3: Own has no attribute mc_passes"):
         set_mc_passes(Own(), 3)

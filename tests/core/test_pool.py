@@ -35,7 +35,7 @@ def test_commit_refuses_outside_repeated_and_labelled_and_records_nothing(rows):
     assert pool.labelled.tolist() == [5]
 
 
-def test_state_survives_json_and_speaks_of_ids():
+def test_state_survives_json_and_names_ids():
     pool = LabelPool(np.arange(10), IDS)
     pool.commit(Query.of(np.array([7, 2]), "bvsb", np.array([0.25, 0.5])), 1)
     state = json.loads(json.dumps(pool.state()))

@@ -129,7 +129,7 @@ def test_outlines_of_real_road_scenes(real_data: Path):
 
 
 @pytest.mark.bench
-def test_a_camvid_map_takes_a_moment(real_data: Path):
+def test_a_camvid_map_takes_at_most_50_ms(real_data: Path):
     """360 x 480, CamVid's own size, within 50 ms of one core."""
     files = sorted((real_data / "CamVid").glob("*annot/*.png"))[::60]
     if not files:

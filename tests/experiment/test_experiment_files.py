@@ -51,7 +51,7 @@ def depth_root(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", catalogue.names())
-def test_it_runs(name, kvasir_root, depth_root, tmp_path):
+def test_every_experiment_runs_two_stages(name, kvasir_root, depth_root, tmp_path):
     full = load([name])
     overrides = [
         f"runs_dir={tmp_path}",

@@ -97,7 +97,7 @@ def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, ti
     assert without_times(folder.rows()) == whole
 
 
-def test_resume_of_nothing_says_so(tmp_path):
+def test_resume_of_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no config\.yaml"):
         experiment.resume(tmp_path)
 

@@ -37,7 +37,7 @@ def test_a_run_leaves_rows_state_and_config(tiny, write_config):
     assert not list(folder.path.rglob("last.ckpt"))
 
 
-def test_a_run_stops_once_its_share_of_the_pixels_is_labelled(tiny, write_config):
+def test_a_run_stops_once_its_fraction_of_the_pixels_is_labelled(tiny, write_config):
     tiny["strategy"]["name"] = "random"
     path = write_config(tiny)
     folder = run(path, "budget.pixels=0.3", "budget.stages=4")  # 4, 7 and 10 of 18 images
@@ -88,7 +88,7 @@ def test_finetune_starts_from_the_stage_before(tiny, write_config):
     tiny["learner"]["options"]["lr"] = 1e-12
     tiny["strategy"]["name"] = "random"
     rows = run(write_config(tiny)).rows()
-    # With no step of the optimiser worth the name, only batch statistics can move between stages.
+    # With steps of the optimiser that change no weight, only batch statistics can move between stages.
     assert rows[0]["val"]["loss"] != rows[1]["val"]["loss"]
     states = list(Path(tiny["runs_dir"]).rglob("best.ckpt"))
     import torch

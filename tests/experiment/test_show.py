@@ -1,4 +1,4 @@
-"""The picture of predictions: which images, which scores, which runs may share it."""
+"""The picture of predictions: which images, which scores, which runs may be in one."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_images_come_from_worst_to_best_and_runs_side_by_side(tiny, write_config
         assert image.width > image.height
     assert len(lines) == 3 * 4
     assert lines[2][:2] == ["unet, ta-coreset", "seed 0, 4 labels"]
-    shares = [float(lines[4 * k + 2][-1].split()[1]) for k in range(3)]
-    assert shares == sorted(shares)
+    scores = [float(lines[4 * k + 2][-1].split()[1]) for k in range(3)]
+    assert scores == sorted(scores)
     with pytest.raises(ValueError, match="images=0"):
         picture(runs, drawn, images=0)
 

@@ -99,7 +99,7 @@ def test_sizes_and_weights_that_cannot_work_are_refused():
         unet(POLYP, (32, 32), encoder="resnet81")
 
 
-def test_depth_output_is_a_share_of_the_maximum():
+def test_depth_output_is_a_fraction_of_the_maximum():
     learner = DenseLearner(PlainUNet(1, (4, 8)), DEPTH).eval()
     assert learner.monitor == ("val/rmse_cm", "min")
     with torch.no_grad():

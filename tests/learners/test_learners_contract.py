@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 
 import pytest
 import pytorch_lightning as pl
@@ -30,15 +29,12 @@ def small(name: str, task: Task) -> pl.LightningModule:
     return LEARNERS[name](task, (SIZE, SIZE), **OPTIONS.get(name, {}))
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
-def make(request: pytest.FixtureRequest) -> Callable[[], pl.LightningModule]:
+@pytest.fixture(params=PAIRS, ids="-".join, scope="module")
+def learner(request: pytest.FixtureRequest) -> pl.LightningModule:
+    """For tests that do not change it."""
     name, kind = request.param
-    return lambda: small(name, TASKS[kind])
-
-
-@pytest.fixture
-def learner(make: Callable[[], pl.LightningModule]) -> pl.LightningModule:
-    return make()
+    torch.manual_seed(0)
+    return small(name, TASKS[kind])
 
 
 def filled(prediction: Prediction) -> set[str]:
@@ -83,19 +79,21 @@ def test_predicts_what_it_provides_and_no_more(learner):
     assert learner.task.kind == "depth" or torch.allclose(answer.sum(1), torch.ones(2, SIZE, SIZE), atol=1e-5)
 
 
-def test_samples_passes_where_it_has_dropout(learner):
+@pytest.mark.parametrize(("name", "kind"), [pair for pair in PAIRS if pair[1] != "classes"])
+def test_samples_passes_where_it_has_dropout(name, kind):
+    learner = small(name, TASKS[kind])
     if not any(isinstance(layer, nn.Dropout | nn.Dropout2d) and layer.p > 0 for layer in learner.modules()):
-        with pytest.raises(ValueError, match=r"mc_passes=3.*no dropout layer"):
-            set_mc_passes(learner, 3)
+        with pytest.raises(ValueError, match=r"mc_passes=2.*no dropout layer"):
+            set_mc_passes(learner, 2)
         return
-    set_mc_passes(learner, 3)
+    set_mc_passes(learner, 2)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     found = predicted(learner)
     assert filled(found) == learner.provides
     if learner.task.kind == "depth":
         spread = found.deviation
     else:
-        assert found.passes.count == 3
+        assert found.passes.count == 2
         spread = found.passes.deviation()
     assert spread.isfinite().all()
     assert spread.max() > 0, "the passes are equal"
@@ -103,8 +101,9 @@ def test_samples_passes_where_it_has_dropout(learner):
     assert all(torch.equal(value, learner.state_dict()[name]) for name, value in before.items())
 
 
-def test_two_make_a_committee(make):
-    committee = Committee([make(), make()])
+@pytest.mark.parametrize(("name", "kind"), [pair for pair in PAIRS if pair[1] != "classes"])
+def test_two_make_a_committee(name, kind):
+    committee = Committee([small(name, TASKS[kind]) for _ in range(2)])
     found = predicted(committee)
     assert filled(found) == committee.provides
     assert found.members.shape[:2] == (2, 2)
@@ -112,7 +111,9 @@ def test_two_make_a_committee(make):
     assert spread.max() > 0, "the members are equal"
 
 
-def test_a_step_of_training_leaves_finite_numbers(learner):
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_a_step_of_training_leaves_finite_numbers(name, kind):
+    learner = small(name, TASKS[kind])
     data = DataLoader([batch(size=SIZE) | {"target": targets(learner.task, 2)}], batch_size=None)
     before = {name: value.clone() for name, value in learner.named_parameters() if value.requires_grad}
     trainer = pl.Trainer(

@@ -53,7 +53,7 @@ def test_soft_targets_of_zero_and_one_equal_hard_ones():
     assert segmentation_loss(logits, target.float()).item() == pytest.approx(segmentation_loss(logits, target).item())
 
 
-def test_depth_loss_is_a_share_of_the_maximum():
+def test_depth_loss_is_a_fraction_of_the_maximum():
     output, target = torch.tensor([[[[0.5, 1.0]]]]), torch.tensor([[[[8.0, 20.0]]]])
     assert depth_loss(output, target, 20.0).item() == pytest.approx((2 / 20 + 0) / 2)
 

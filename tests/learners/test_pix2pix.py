@@ -47,7 +47,7 @@ def test_widths_levels_and_latent_follow_the_size():
     assert [len(pix2pix(POLYP, (s, s), multiplier=TINY).generator.down) for s in (32, 64, 128, 512)] == [5, 6, 7, 8]
 
 
-def test_a_committee_takes_it():
+def test_a_committee_averages_the_maps_of_its_members():
     members = [make(lr=lr) for lr in (1e-3, 2e-3)]
     committee, data = Committee(members).eval(), batch()
     with torch.no_grad():

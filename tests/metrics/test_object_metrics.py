@@ -156,15 +156,15 @@ def test_distance_to_a_hollow_object_is_attained_inside_the_other(shape):
     assert scipy_pairs(*edges) < found - 2
 
 
-@pytest.mark.parametrize("lonely", ["prediction", "truth"])
-def test_without_overlap_the_nearest_object_is_found_behind_one_of_the_same_reach(lonely):
+@pytest.mark.parametrize("side", ["prediction", "truth"])
+def test_without_overlap_the_nearest_object_is_found_behind_one_of_the_same_reach(side):
     """Two ends, one row off, reach as far as the bar but are 8 columns from its middle; a bar 5 rows off is nearer."""
     bar, others = np.zeros((9, 23), dtype=np.int64), np.zeros((9, 23), dtype=np.int64)
     bar[1, 3:20] = 1
     others[2, [3, 19]], others[6, 3:20] = 2, 3
-    prediction, truth = (bar, others) if lonely == "prediction" else (others, bar)
+    prediction, truth = (bar, others) if side == "prediction" else (others, bar)
     sums = object_sums(prediction, truth)
-    of_bar = sums.prediction_hausdorff if lonely == "prediction" else sums.truth_hausdorff
+    of_bar = sums.prediction_hausdorff if side == "prediction" else sums.truth_hausdorff
     assert scipy_pairs(bar, others == 2) == math.hypot(8, 1)
     assert of_bar == 17 * 5
     assert object_scores(sums) == pytest.approx((0, 0, (5 + (2 * math.hypot(8, 1) + 17 * 5) / 19) / 2))

@@ -26,11 +26,11 @@ def binary(foreground: Any) -> torch.Tensor:
     return torch.stack([1 - p, p], dim=1)
 
 
-def passes_of(foregrounds: list[Any]) -> SampleStatistics:
-    passes = SampleStatistics()
+def statistics_of(foregrounds: list[Any]) -> SampleStatistics:
+    statistics = SampleStatistics()
     for foreground in foregrounds:
-        passes.add(binary(foreground))
-    return passes
+        statistics.add(binary(foreground))
+    return statistics
 
 
 def images(n: int, seed: int = 0, size: int = 16) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ from al_lightning.core.prediction import Prediction
 from al_lightning.strategies import CEAL, ceal
 
 
-def test_ceal_asks_the_uncertain_and_trusts_the_confident() -> None:
+def test_ceal_asks_for_the_uncertain_and_labels_the_confident_itself() -> None:
     p = torch.full((4, 2, 2), 0.5)
     p[1, 0, 0] = 5e-4  # one confident pixel, H = 0.0043
     p[2] = 0.3

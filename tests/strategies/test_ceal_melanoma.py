@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from candidate_pools import RNG, binary, passes_of, pool
+from candidate_pools import RNG, binary, pool, statistics_of
 
 from al_lightning.core.prediction import Prediction
 from al_lightning.strategies import CEALMelanoma
@@ -27,7 +27,7 @@ def test_contour_distance_by_hand() -> None:
 def test_empty_mask_is_not_detected() -> None:
     p = torch.rand(4, 8, 6, 6, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.6
     p[:, 5] = p[:, 5] - 0.6  # below one half everywhere, yet uncertain
-    prediction = Prediction(torch.arange(8), probabilities=binary(p.mean(0)), passes=passes_of(list(p)))
+    prediction = Prediction(torch.arange(8), probabilities=binary(p.mean(0)), passes=statistics_of(list(p)))
     measured = {key: value.numpy() for key, value in CEALMelanoma().measure(prediction).items()}
     assert np.isfinite(measured["contour-variance"]).all()
     assert measured["contour-variance"][5] == 0
@@ -38,7 +38,7 @@ def test_empty_mask_is_not_detected() -> None:
     assert query.source[0] == "not-detected"
 
 
-def test_shares_of_the_budget() -> None:
+def test_fractions_of_the_budget() -> None:
     assert melanoma.apportion(35, (10, 10, 15)) == (10, 10, 15)
     assert melanoma.apportion(7, (10, 10, 15)) == (2, 2, 3)
     assert all(sum(melanoma.apportion(b, (10, 10, 15))) == b for b in range(1, 80))

@@ -10,7 +10,7 @@ from al_lightning.core.strategy import Candidates
 from al_lightning.strategies import Mixture, UncertaintySampling
 
 
-def test_union_of_identical_rankings_ends_in_three_passes() -> None:
+def test_union_of_identical_rankings_ends_in_three_rounds() -> None:
     asked: list[int] = []
 
     class Counted(UncertaintySampling):

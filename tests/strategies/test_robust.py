@@ -48,7 +48,7 @@ def test_outliers_may_leave_less_than_half_the_greedy_radius() -> None:
     np.testing.assert_allclose(query.score, 2)
 
 
-def test_robust_core_set_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_robust_core_set_falls_back_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates = pool([0], latent=RNG(0).standard_normal((40, 2)))
     greedy = TACoreset().select(candidates, 5, RNG(0)).rows
     with pytest.warns(UserWarning, match="robust-coreset.*greedy"):
@@ -58,8 +58,8 @@ def test_robust_core_set_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch)
         large = RobustCoreset().select(candidates, 5, RNG(0))
     monkeypatch.setattr(robust, "MAX_POINTS", 38)
     with pytest.warns(UserWarning, match="robust-coreset.*39 unlabelled images"):
-        vast = RobustCoreset().select(candidates, 5, RNG(0))
-    for query in (late, large, vast):
+        largest = RobustCoreset().select(candidates, 5, RNG(0))
+    for query in (late, large, largest):
         np.testing.assert_array_equal(query.rows, greedy)
         assert set(query.source) == {"k-center (greedy fallback)"}
 

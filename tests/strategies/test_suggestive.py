@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from candidate_pools import RNG, passes_of, pool
+from candidate_pools import RNG, pool, statistics_of
 
 from al_lightning.core.prediction import Prediction
 from al_lightning.strategies import Suggestive, suggestive
@@ -45,6 +45,6 @@ def test_greedy_cover_against_the_definition(cache: int, monkeypatch: pytest.Mon
 
 def test_committee_variance_is_that_of_the_foreground() -> None:
     p = torch.rand(4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
-    prediction = Prediction(torch.arange(2), passes=passes_of(list(p)), members=torch.ones(2, 4, 5))
+    prediction = Prediction(torch.arange(2), passes=statistics_of(list(p)), members=torch.ones(2, 4, 5))
     measured = Suggestive().measure(prediction)["committee-variance"]
     np.testing.assert_allclose(measured, p.numpy().var(0).mean((1, 2)), atol=1e-6)

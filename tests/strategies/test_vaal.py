@@ -79,7 +79,7 @@ def test_equal_scores_go_to_the_lower_row(monkeypatch):
     assert select(SMALL, pool(), 5).rows.tolist() == [*left[8:10], *left[10:13]]
 
 
-def test_nothing_labelled_is_random_and_said():
+def test_without_a_label_the_choice_is_random_with_a_warning():
     with pytest.warns(UserWarning, match="nothing is labelled"):
         query = select(SMALL, pool(np.zeros(len(ROWS), bool)))
     assert set(query.source) == {"random"}

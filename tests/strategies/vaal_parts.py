@@ -1,4 +1,4 @@
-"""A pool of noise, and a VAAL that trains in a moment."""
+"""A pool of noise, and a VAAL that trains a few steps of small networks."""
 
 from __future__ import annotations
 

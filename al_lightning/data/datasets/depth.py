@@ -55,7 +55,7 @@ def colonoscopy_depth(
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
         protocol (str): clean or paper. Default "clean".
         textures (list[str]): folders to read. Default ["T1", "T2", "T3"].
-        maximum_cm (float): depth in cm that white (255) stands for, above 0. Default 20, as in the published set.
+        maximum_cm (float): depth in cm that white (255) stands for, above 0; 20 in the published set. Default 20.
         invert (bool): near is bright, as in some re-renderings. Default False: far is bright, as in the published set.
         evaluate_at (str): compare test predictions at the maps' own size (native) or at `size` (resized). Default
             "auto": native for clean, resized for paper.

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from al_lightning.core.arrays import Rows
 from al_lightning.core.task import Task
-from al_lightning.data.dataset import DataError, DatasetInfo, DenseDataset
-from al_lightning.data.files import by_stem, find_images, read_table, stems
+from al_lightning.data.dataset import SPLITS, DataError, DatasetInfo, DenseDataset
+from al_lightning.data.folder_listing import read_folders
+from al_lightning.data.grouping import group_keys
+from al_lightning.data.listing import Listing, check_names, straddling
 from al_lightning.data.options import Evaluation, evaluation, height_width
 from al_lightning.data.reading import class_map, depth_map, threshold_map
-from al_lightning.data.splits import SPLIT_SEED, draw_groups, split_count
+from al_lightning.data.splits import NONE, assign
+from al_lightning.data.table_listing import read_csv
+from al_lightning.data.union import one_target
+from al_lightning.data.walk import some
 
 INFO = DatasetInfo(
     title="Your own images",
@@ -25,26 +29,10 @@ INFO = DatasetInfo(
     citation="yours",
     layout="""\
 images/**/<name>.*
-masks/**/<name>.*     8 or 16 bits; or depth/**/<name>.*
+masks/**/<name>.*     or depth/**/<name>.*
+or the same two folders in a folder for each patient, under other usual names, or where options say,
 or a CSV with the columns image, target[, group][, split]""",
 )
-SPLIT_NAMES = {
-    **dict.fromkeys(("", "pool", "train", "training"), "pool"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    "test": "test",
-}
-
-
-class Listing(NamedTuple):
-    """What is known of each image before anything is split; all have the length of `ids`."""
-
-    ids: list[str]
-    images: list[Path]
-    targets: list[Path | None]
-    groups: list[str]
-    """Images of one group never straddle two splits."""
-    splits: list[str]
-    """pool, validation or test."""
 
 
 def folder(
@@ -56,22 +44,38 @@ def folder(
     invert: bool = False,
     size: int | list[int] = 256,
     csv: str | None = None,
-    groups: Literal["none", "folder"] = "none",
+    groups: str = "none",
     validation: float = 0.1,
     test: float = 0.2,
     evaluate_at: Evaluation = "auto",
+    images: str | None = None,
+    targets: str | None = None,
+    several_masks: Literal["refuse", "union"] = "refuse",
+    split_seed: int = 0,
 ) -> DenseDataset:
     """Your own data.
 
     Two folders: `root/images/` and `root/masks/` (or `root/depth/`), paired by equal names but for the suffix;
-    sub-folders are read, and an id is the path below images/ without suffix. Or a CSV with the columns image
-    and target, and if wanted group and split, whose paths are absolute or relative to `root`; an id is then
-    the image's path as written, without suffix.
+    sub-folders and links are read, and an id is the path below images/ without suffix. Other usual names of the two
+    folders are found (Original and "Ground Truth", imgs and labels), also in a folder for each patient, whose name an
+    id then begins with; so are both kinds in one folder (`1.png` beside `1_mask.png`). Names that differ in more than
+    the suffix are paired by the one rule that pairs most (`_segmentation`, `mask_`, `Depth_` with `FrameBuffer_`).
+    The options `images` and `targets` say where the files are otherwise. What was decided, paired, left out or not
+    read is in the dataset's notes.
 
-    An image without target (no file of its name, or an empty cell) can be in the pool only, and is labelled by
-    whoever the oracle asks. A group (a patient, a video) never straddles two splits. The column split holds
-    train (or pool, or nothing), val or test; a split that it names nowhere is drawn from the pool by fraction,
-    with a fixed seed. Where a drawn group holds images without target, those are left out.
+    Or a CSV with a column for the image and one for its target, and if wanted for group and split; usual names of
+    columns are understood in any case (mask, label, patient, fold), and commas, semicolons, tabs or bars between
+    cells. Its paths are absolute, or relative to the CSV's folder, to `root` or to the working folder; an id is the
+    image's path as written, without suffix.
+
+    The split of an image depends on its group alone (a patient, a video; on its id where it has none), so that it
+    stays where it is when images or targets are added: with u = the first 64 bits of SHA-256 of
+    "<split_seed>:<group>" / 2^64, it is in test where u < `test`, in validation where u < `test` + `validation`, and
+    else in the pool. Only in a small set, where a split would come out empty, it takes the group of the nearest u. A
+    column split holds train (or pool, or nothing), val or test, and counts; so do folders named train, val and test
+    where all images are in them. A split that these name nowhere is drawn. An image without target (no file of its
+    name, or an empty cell) can be in the pool only, and is labelled by whoever the oracle asks; where it is held out,
+    it is in no split.
 
     What a mask means is a rule for the whole set and not guessed by file: with `masks: threshold` any grey level
     above half of the range is class 1; with `masks: index` a pixel holds its class number, and 255 is void.
@@ -87,13 +91,22 @@ def folder(
         maximum_cm (float): depth in cm that 255 (or 65535) stands for, above 0; unused by segmentation. Default 20.
         invert (bool): near is bright; unused by segmentation. Default False.
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
-        csv (str | None): the file, absolute or relative to `root`. Default None: the two folders are read.
-        groups (str): folder makes a group of each sub-folder of images/; a column group of the CSV always counts.
-            Default "none".
-        validation (float): fraction of the images with target, in (0, 1). Default 0.1.
+        csv (str | None): the file, absolute or relative to `root` or to the working folder. Default None: folders are
+            read.
+        groups (str): none; folder, a group for each folder of images; video, for the images of one folder whose names
+            differ in the last number alone; auto, as video but only where neighbours look alike; or a regular
+            expression with one group that names it, such as "(patient\\d+)_". A column group of the CSV always
+            counts. Default "none".
+        validation (float): fraction of the groups, in (0, 1). Default 0.1.
         test (float): the same for the test split. Default 0.2.
         evaluate_at (str): compare test predictions at the targets' own size (native) or at `size` (resized). Default
             "auto": native.
+        images (str | None): where the images are, a folder or a pattern such as "*/Original/*.png", absolute or
+            relative to `root`; what its wildcards stand for is the id. Default None: the usual folders.
+        targets (str | None): the same of the masks or depth maps. Default None: the usual folders.
+        several_masks (str): of two classes, where an image has several masks (x_1.png and x_2.png for x.png): refuse,
+            or union for what any of them marks. Default "refuse".
+        split_seed (int): draws other splits; the seed of the experiment does not. Default 0.
 
     Raises:
         FileNotFoundError: a folder or the CSV is missing.
@@ -105,16 +118,20 @@ def folder(
         raise DataError(f"masks=threshold: needs two classes, but classes={classes}; set masks=index")
     if task == "depth" and maximum_cm <= 0:
         raise DataError(f"maximum_cm={maximum_cm}: expected a depth above 0")
-    base = Path(root)
-    listing = read_csv(base, base / csv, groups) if csv else read_folders(base, task, groups)
-    labelled = np.array([target is not None for target in listing.targets])
-    pool, held_out, tested = split(listing, labelled, validation, test, str(base))
+    base = Path(os.path.abspath(os.path.expanduser(root)))
+    listing = read_csv(locate_csv(csv, base), base, task) if csv else read_folders(base, task, images, targets)
+    check_names(listing.ids, listing.images)
+    keys, group_notes = group_keys(listing.ids, listing.images, listing.groups, groups)
+    splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base))
+    pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
+    # What a target's pixels mean.
     if task == "depth":
         decode: Any = partial(depth_map, maximum=maximum_cm, invert=invert)
     elif masks == "threshold" or (masks == "auto" and len(classes) == 2):
         decode = threshold_map
     else:
         decode = partial(class_map, classes=len(classes))
+    decode, union_notes = one_target(decode, listing.further, several_masks, 0 if task == "depth" else len(classes))
     return DenseDataset(
         name="folder",
         task=Task("depth", (), maximum_cm) if task == "depth" else Task("segmentation", tuple(classes)),
@@ -128,126 +145,71 @@ def folder(
         decode_target=decode,
         evaluate_at=evaluation(evaluate_at, "clean"),
         facts={
-            "groups": len(set(listing.groups)),
-            "pool_images_without_target": int((~labelled[pool]).sum()),
-            "left_out": len(listing.ids) - len(pool) - len(held_out) - len(tested),
+            "groups": len(set(keys)),
+            "pool_images_without_target": sum(listing.targets[row] is None for row in pool),
+            "left_out": splits.count(NONE),
         },
+        groups=tuple(keys),
+        notes=(*listing.notes, *union_notes, *group_notes, *split_notes),
     )
 
 
-def read_folders(root: Path, task: str, groups: str) -> Listing:
-    """images/ and masks/ or depth/, by equal relative paths but for the suffix.
+def locate_csv(csv: str, root: Path) -> Path:
+    """The CSV: absolute, below root, or below the working folder.
 
     Raises:
-        FileNotFoundError: a folder is missing.
-        DataError: a folder is empty, two files have one name, or a target has no image.
+        FileNotFoundError: it is nowhere.
     """
-    images_folder, targets_folder = root / "images", root / ("depth" if task == "depth" else "masks")
-    remedy = (
-        f"put your images in {images_folder} and their targets of the same names in {targets_folder}, or name the "
-        "folder above with dataset.options.root, or list them in a CSV and set dataset.options.csv"
-    )
-    images = find_images(images_folder, remedy, recursive=True)
-    targets = by_stem(find_images(targets_folder, remedy, recursive=True), targets_folder)
-    ids = stems(images, images_folder)
-    orphans = sorted(set(targets) - set(ids))
-    if orphans:
-        raise DataError(
-            f"{targets[orphans[0]]}: no image of the same name in {images_folder} ({len(orphans)} of {len(targets)} "
-            "targets have none); give both the same name, or remove the target"
+    tried = [Path(os.path.abspath(base / os.path.expanduser(csv))) for base in (root, Path.cwd())]
+    found = next((path for path in tried if path.exists()), None)
+    if found is None:
+        names = " and ".join(map(str, dict.fromkeys(tried)))
+        raise FileNotFoundError(
+            f"{tried[0]}: no such file; dataset.options.csv is absolute or relative to {root} or to the working "
+            f"folder; tried {names}"
         )
-    by_folder = [PurePosixPath(name).parent.as_posix() if groups == "folder" else f"image {name}" for name in ids]
-    return Listing(ids, images, [targets.get(name) for name in ids], by_folder, ["pool"] * len(ids))
+    return found
 
 
-def read_csv(root: Path, path: Path, groups: str) -> Listing:
-    """The columns image, target, group and split of a CSV.
-
-    Raises:
-        FileNotFoundError: the file is missing.
-        DataError: a line contradicts another or names a file that is not there; the message names the line.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; dataset.options.csv is absolute or relative to {root}")
-    columns, records = read_table(path)
-    if "image" not in columns or not records:
-        raise DataError(f"{path}: {len(records)} lines, columns {columns}; expected image, target[, group][, split]")
-    listing = Listing([], [], [], [], [])
-    seen: dict[str, int] = {}
-    for number, record in enumerate(records, start=2):
-        where = f"{path}, line {number}"
-        image, target = root / record["image"], record.get("target", "")
-        for file_name in (record["image"], target):
-            if file_name and not (root / file_name).is_file():
-                raise DataError(f"{where}: {root / file_name}: no such file; paths are absolute or relative to {root}")
-        if not record["image"]:
-            raise DataError(f"{where}: no image; fill the cell or remove the line")
-        given = PurePosixPath(record["image"].replace("\\", "/")).with_suffix("")
-        name = given.as_posix()
-        if name in seen:
-            raise DataError(f"{where}: {name!r} is already in line {seen[name]}; keep one of the two")
-        seen[name] = number
-        split_name = SPLIT_NAMES.get(record.get("split", "").lower())
-        if split_name is None:
-            raise DataError(f"{where}: split={record['split']!r}; expected train, val or test, or nothing")
-        by_folder = given.parent.as_posix() if groups == "folder" else f"image {name}"
-        listing.ids.append(name)
-        listing.images.append(image)
-        listing.targets.append(root / target if target else None)
-        listing.groups.append(f"group {record['group']}" if record.get("group") else by_folder)
-        listing.splits.append(split_name)
-    return listing
-
-
-def split(
-    listing: Listing, labelled: NDArray[np.bool_], validation: float, test: float, what: str
-) -> tuple[Rows, Rows, Rows]:
-    """(pool, validation, test) rows: as the listing names them, and the splits that it does not name drawn.
+def draw(
+    listing: Listing, groups: Sequence[str], validation: float, test: float, split_seed: int, what: str
+) -> tuple[list[str], list[str]]:
+    """(split of each image, notes): as the listing names it, and the splits that it does not name drawn from its pool.
 
     Args:
         listing (Listing): n images.
-        labelled (NDArray): (n,) whether an image has a target.
-        validation (float): fraction of the images with target, in (0, 1), where the listing names none.
+        groups (Sequence[str]): (n,) the group of each.
+        validation (float): fraction in (0, 1), where the listing names no validation split.
         test (float): the same for the test split.
+        split_seed (int): draws other splits.
         what (str): names the data in an error.
 
     Raises:
         DataError: a group straddles two splits, a held-out image has no target, or there are too few images.
     """
-    splits = np.array(listing.splits)
-    straddling = _straddling(listing.groups, listing.splits)
-    if straddling:
-        raise DataError(f"{what}: {straddling} is in two splits of the column split; give all its lines the same")
-    unlabelled = np.flatnonzero(~labelled & (splits != "pool"))
-    if len(unlabelled):
-        row = int(unlabelled[0])
+    for name, fraction in (("validation", validation), ("test", test), ("validation + test", validation + test)):
+        if not 0 < fraction < 1:
+            raise DataError(f"{name}={fraction}: expected a fraction above 0 and below 1")
+    has_target = [target is not None for target in listing.targets]
+    splits = listing.splits or ["pool"] * len(listing.ids)
+    if found := straddling(groups, splits):
+        raise DataError(f"{what}: group {found} is in two splits; give all its images the same")
+    bare = [row for row, split in enumerate(splits) if split != "pool" and not has_target[row]]
+    if bare and listing.must_have_targets:
         raise DataError(
-            f"{listing.images[row]}: an image of {splits[row]} needs a target ({len(unlabelled)} have none); add it, "
+            f"{listing.images[bare[0]]}: an image of {splits[bare[0]]} needs a target ({len(bare)} have none); add it, "
             "or move the image to the pool"
         )
-    candidates = np.flatnonzero(labelled & (splits == "pool"))
-    draw = [(name, split_count(name, f, len(candidates))) for name, f in (("test", test), ("validation", validation))]
-    draw = [(name, count) for name, count in draw if not (splits == name).any()]
-    distinct = len({listing.groups[row] for row in candidates})
-    if draw and (distinct <= len(draw) or sum(count for _, count in draw) >= len(candidates)):
-        raise DataError(
-            f"{what}: {len(candidates)} images with target in {distinct} groups are too few to draw "
-            f"{' and '.join(f'{count} for {name}' for name, count in draw)} and leave some for the pool; add images, "
-            "or name the splits in a column split of a CSV"
-        )
-    rng = np.random.default_rng(SPLIT_SEED)
-    for left, (name, count) in zip(range(len(draw), 0, -1), draw, strict=True):
-        candidates = np.flatnonzero(labelled & (splits == "pool"))
-        drawn = candidates[draw_groups([listing.groups[row] for row in candidates], count, rng, what, left)]
-        held_out = {listing.groups[row] for row in drawn}
-        same = np.array([group in held_out for group in listing.groups])
-        splits = np.where(same, np.where(labelled, name, "none"), splits)
-    pool, held, tested = (np.flatnonzero(splits == name) for name in ("pool", "validation", "test"))
-    return pool, held, tested
-
-
-def _straddling(groups: Sequence[str], splits: Sequence[str]) -> str | None:
-    """The first group that is in two splits."""
-    first: dict[str, str] = {}
-    pairs = zip(groups, splits, strict=True)
-    return next((group for group, split in pairs if first.setdefault(group, split) != split), None)
+    splits = [NONE if row in set(bare) else split for row, split in enumerate(splits)]
+    rows = [row for row, split in enumerate(splits) if split == "pool"]
+    fractions = (0.0 if "validation" in splits else validation, 0.0 if "test" in splits else test)
+    if any(fractions):
+        try:
+            drawn = assign([groups[row] for row in rows], [has_target[row] for row in rows], *fractions, split_seed)
+        except DataError as error:
+            raise DataError(f"{what}: {error}; add images, or name the splits in a column split of a CSV") from None
+        for row, split in zip(rows, drawn, strict=True):
+            splits[row] = split
+    out = [name for name, split in zip(listing.ids, splits, strict=True) if split == NONE]
+    note = f"{len(out)} images are in no split, because they are held out and have no target ({some(out)})"
+    return splits, [note] if out else []

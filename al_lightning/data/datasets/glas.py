@@ -47,7 +47,7 @@ def glas(
         root (str): the folder. Default "data/Warwick QU Dataset (Released 2016_07_08)".
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
         part (str): test part, A, B or both. Default "both".
-        validation (float): fraction of the training images, in (0, 1). Default 0.05, as in Yang et al. 2017.
+        validation (float): fraction of the training images, in (0, 1); 0.05 in Yang et al. 2017. Default 0.05.
         validation_by (str): draw single images, as Yang et al. 2017 did (image), or whole patients, which Grade.csv
             names (patient). Default "image".
         evaluate_at (str): compare test predictions at the masks' own size (native) or at `size` (resized); objects

@@ -25,7 +25,7 @@ SIGMA = 4.0
 
 
 class CostModel(pl.LightningModule):
-    """The cost network and its training: mean |d − d̂| + (d − d̂)² over revealed pixels, one image a step.
+    """The cost network and its training: mean |d − d̂| + (d − d̂)² over revealed pixels, one image per step.
 
     d is the click density divided by `scale`, its mean over all revealed pixels: with a few clicks in ten thousand
     pixels, gradients would otherwise be close to 0.
@@ -34,7 +34,7 @@ class CostModel(pl.LightningModule):
         context: images, revealed regions and clicks, and the learner, whose weights do not change.
         rows: rows with revealed pixels.
         multiplier: factor on the widths of the network.
-        lr: learning rate of Adam, whose moments are 0.99 and 0.999 as for the segmentation network.
+        lr: learning rate of Adam, whose decay rates are 0.99 and 0.999 as for the segmentation network.
     """
 
     def __init__(self, context: StageContext, rows: Rows, multiplier: float, lr: float) -> None:

@@ -86,19 +86,19 @@ def test_vote_entropy_takes_the_votes_of_the_passes():
     context = context_of(new_pool(), maps)
     ready = Cereals(size=8, uncertainty="vote-entropy", fusion="info_only").prepare(context)
     assert "passes" in ready.needs
-    prediction, passes = probabilities(maps), SampleStatistics()
+    prediction, statistics = probabilities(maps), SampleStatistics()
     for k in range(4):
         p = torch.full((4, *SIZE), 0.4)
         p[1, 8:16, 8:16] = 0.6 if k % 2 else 0.4
-        passes.add(torch.stack([1 - p, p], 1))
-    prediction.passes = passes
+        statistics.add(torch.stack([1 - p, p], 1))
+    prediction.passes = statistics
     best = ready.measure(prediction)["windows"][1, 0]
     assert best.tolist() == pytest.approx([8, 8, 1, 64], abs=1e-5)
 
 
 @pytest.mark.parametrize(("fusion", "row"), [("info_only", 4), ("product", 8), ("ratio", 8), ("difference", 8)])
 def test_fusions_prefer_the_cheap_one_of_two_windows_nearly_as_informative(fusion, row, monkeypatch):
-    """Cost from a stub instead of a trained network: row 4 is dear, row 8 free."""
+    """Cost from a stub instead of a trained network: clicks cost much in row 4 and nothing in row 8."""
     maps = certain()
     maps[4][:8, :8] = 0.5
     maps[8][:8, :8] = 0.4

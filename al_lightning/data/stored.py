@@ -1,0 +1,97 @@
+"""Files -> `Pixels`: any mode of Pillow, the TIFFs that it cannot read, and DICOM; one page, upright."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from al_lightning.core.arrays import Size
+from al_lightning.data import dicom, tiff
+from al_lightning.data.pillow import bits_of, may_be_oriented, of_pillow, orientation_of, pages_of
+from al_lightning.data.pixels import Pixels, check_page
+
+_BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
+"""Orientation -> the one that undoes it."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a file without its pixels."""
+
+    size: Size
+    """(H, W) as stored."""
+    orientation: int
+    """EXIF orientation, 1 to 8; 1 where there is none."""
+    pages: int
+    bits: int
+    """A channel."""
+
+    def shown(self, upright: bool = True) -> Size:
+        """(H, W) as the picture is shown, or as it is stored."""
+        return self.size[::-1] if upright and self.orientation in (5, 6, 7, 8) else self.size
+
+
+def read_pixels(path: Path, page: int | None = None, upright: bool = True, only_if_several: bool = False) -> Pixels:
+    """The pixels of one page of a file.
+
+    Args:
+        path (Path): a file that Pillow, tifffile or pydicom reads.
+        page (int | None): which, from 1. Default None: the file holds one.
+        upright (bool): turn the picture as its EXIF orientation says. Default True.
+        only_if_several (bool): read a file of one page whatever `page` says. Default False.
+
+    Raises:
+        DataError: several pages and no `page`, or no such page, or a kind that is not read.
+        OSError, ValueError: what Pillow raises for a file that is missing, foreign or truncated.
+    """
+    if dicom.is_dicom(path):
+        return dicom.read(path, page, only_if_several)
+    found = tiff.layout(path, page) if tiff.is_tiff(path) else None
+    if found is not None:
+        check_page(path, found.pages, page, only_if_several)
+        if not found.by_pillow:
+            _check_size(found.size)
+            pixels = tiff.read(path, found)
+            return pixels if upright else pixels.upright(_BACK[found.orientation])
+    with Image.open(path) as image:
+        pages = found.pages if found is not None else pages_of(image)
+        index = found.index if found is not None else check_page(path, pages, page, only_if_several)
+        if index:
+            image.seek(index)
+        if image.format == "TIFF":
+            turn = orientation_of(image)  # Pillow turns the pixels by itself and forgets it
+            pixels = of_pillow(image, path, index)
+            return pixels if upright else pixels.upright(_BACK[turn])
+        pixels = of_pillow(image, path, index)
+        return pixels.upright(orientation_of(image)) if upright else pixels
+
+
+def read_header(path: Path, page: int | None = None) -> Header:
+    """Size, orientation, pages and bits of a file, without decoding it wherever the format allows.
+
+    A page that is not there is not an error here.
+
+    Raises:
+        OSError, ValueError: what Pillow raises for a file that is missing or foreign.
+    """
+    if dicom.is_dicom(path):
+        return Header(*dicom.header(path))
+    if tiff.is_tiff(path) and (found := tiff.layout(path, page)) is not None:
+        return Header(found.size, found.orientation, found.pages, found.bits)
+    with Image.open(path) as image:
+        pages = pages_of(image)
+        if page is not None and 1 < page <= pages:
+            image.seek(page - 1)
+        orientation = 1 if image.format == "PNG" and not may_be_oriented(image, path) else orientation_of(image)
+        size = image.height, image.width
+        if image.format == "TIFF" and orientation in (5, 6, 7, 8):
+            size = size[::-1]  # Pillow says how it will be shown
+        return Header(size, orientation, pages, bits_of(image))
+
+
+def _check_size(size: Size) -> None:
+    """Refuse what Pillow would refuse as a decompression bomb."""
+    if Image.MAX_IMAGE_PIXELS is not None and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
+        raise ValueError(f"{size[1]} x {size[0]} pixels are more than Pillow's limit against decompression bombs")
