@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from al_lightning.core.arrays import Size
+from al_lightning.data.errors import DataError
 
 ProtocolName = Literal["clean", "paper"]
 Evaluation = Literal["auto", "native", "resized"]
@@ -14,11 +15,17 @@ Evaluation = Literal["auto", "native", "resized"]
 def height_width(size: int | Sequence[int]) -> Size:
     """The option `size` as (height, width) in pixels.
 
+    Raises:
+        DataError: it is neither one number nor two, or a number is below 1.
+
     Example:
         >>> height_width(256), height_width([360, 480])
         ((256, 256), (360, 480))
     """
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    both = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(both) != 2 or any(type(side) is not int or side < 1 for side in both):
+        raise DataError(f"dataset.options.size={size!r}: expected a number of pixels of at least 1, or [height, width]")
+    return both[0], both[1]
 
 
 def evaluation(choice: Evaluation, protocol: str) -> Literal["native", "resized"]:

@@ -16,7 +16,7 @@ from al_lightning.core.arrays import Rows
 from al_lightning.data.errors import DataError
 
 SPLIT_SEED = 2021
-"""Draws the splits of published sets, whatever the seed of the experiment."""
+"""Draws every split, whatever the seed of the experiment."""
 NONE = "none"
 """What `assign` and `with_splits` call a row in no split."""
 
@@ -118,7 +118,7 @@ def split_groups(
     return np.flatnonzero(~in_test & ~in_validation), np.flatnonzero(in_validation), np.flatnonzero(in_test)
 
 
-def unit(group: str, split_seed: int = 0) -> float:
+def unit(group: str, split_seed: int = SPLIT_SEED) -> float:
     """A number from 0 to 1 that depends on a name alone: the first 64 bits of SHA-256 of "<split_seed>:<group>" / 2^64.
 
     Example:
@@ -130,7 +130,7 @@ def unit(group: str, split_seed: int = 0) -> float:
 
 
 def assign(
-    groups: Sequence[str], has_target: Sequence[bool], validation: float, test: float, split_seed: int = 0
+    groups: Sequence[str], has_target: Sequence[bool], validation: float, test: float, split_seed: int = SPLIT_SEED
 ) -> list[str]:
     """The split of each row: pool, validation, test, or none.
 
@@ -146,7 +146,7 @@ def assign(
         has_target (Sequence[bool]): (n,) whether a row has a target.
         validation (float): fraction of the groups in [0, 1); 0 where this part is not wanted.
         test (float): the same for test; both together are below 1.
-        split_seed (int): draws other splits. Default 0.
+        split_seed (int): draws other splits. Default 2021.
 
     Raises:
         DataError: impossible fractions, or too few groups with target to give each part one.

@@ -23,6 +23,7 @@ def committee_config(tiny):
     return tiny
 
 
+@pytest.mark.usefixtures("stages_alone")
 def test_members_train_on_bootstraps_of_what_is_labelled(committee_config, write_config, monkeypatch):
     seen: list[list[int]] = []
     original = PoolDataModule.train_dataloader
@@ -43,6 +44,7 @@ def test_members_train_on_bootstraps_of_what_is_labelled(committee_config, write
     assert {"fit", "fit-1", "fit-2", "test", "row", "pool"} <= set(state)
 
 
+@pytest.mark.usefixtures("stages_alone")
 def test_without_bootstrap_members_differ_in_weights_only(committee_config, write_config, monkeypatch):
     committee_config["learner"]["committee"]["bootstrap"] = False
     seen = []

@@ -15,6 +15,7 @@ from al_lightning.data import PoolDataModule
 
 
 @pytest.mark.parametrize("kind", ["soft", "hard", "confident"])
+@pytest.mark.usefixtures("stages_alone")
 def test_pseudo_labels_last_one_stage_cost_nothing_and_are_visible(tiny, write_config, monkeypatch, kind):
     """A strategy that takes three images and pseudo-labels two more, over three stages."""
     from al_lightning import strategies

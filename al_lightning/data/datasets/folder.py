@@ -17,7 +17,7 @@ from al_lightning.data.grouping import group_keys
 from al_lightning.data.listing import Listing, check_names, straddling
 from al_lightning.data.options import Evaluation, evaluation, height_width
 from al_lightning.data.reading import class_map, depth_map, threshold_map
-from al_lightning.data.splits import NONE, assign
+from al_lightning.data.splits import NONE, SPLIT_SEED, assign
 from al_lightning.data.table_listing import read_csv
 from al_lightning.data.union import one_target
 from al_lightning.data.walk import some
@@ -51,7 +51,7 @@ def folder(
     images: str | None = None,
     targets: str | None = None,
     several_masks: Literal["refuse", "union"] = "refuse",
-    split_seed: int = 0,
+    split_seed: int = SPLIT_SEED,
 ) -> DenseDataset:
     """Your own data.
 
@@ -106,12 +106,13 @@ def folder(
         targets (str | None): the same of the masks or depth maps. Default None: the usual folders.
         several_masks (str): of two classes, where an image has several masks (x_1.png and x_2.png for x.png): refuse,
             or union for what any of them marks. Default "refuse".
-        split_seed (int): draws other splits; the seed of the experiment does not. Default 0.
+        split_seed (int): draws other splits; the seed of the experiment does not. Default 2021.
 
     Raises:
         FileNotFoundError: a folder or the CSV is missing.
         DataError: anything in them that contradicts the above.
     """
+    shown = height_width(size)
     if task == "segmentation" and (len(classes) < 2 or len(set(classes)) != len(classes)):
         raise DataError(f"classes={classes}: expected at least two different names, the background first")
     if task == "segmentation" and masks == "threshold" and len(classes) != 2:
@@ -141,7 +142,7 @@ def folder(
         pool=pool,
         validation=held_out,
         test=tested,
-        size=height_width(size),
+        size=shown,
         decode_target=decode,
         evaluate_at=evaluation(evaluate_at, "clean"),
         facts={
@@ -211,5 +212,13 @@ def draw(
         for row, split in zip(rows, drawn, strict=True):
             splits[row] = split
     out = [name for name, split in zip(listing.ids, splits, strict=True) if split == NONE]
-    note = f"{len(out)} images are in no split, because they are held out and have no target ({some(out)})"
-    return splits, [note] if out else []
+    notes = [f"{len(out)} images are in no split: they are held out and have no target ({some(out)})"] if out else []
+    every = {groups[row] for row in rows}
+    for name, fraction in zip(("validation", "test"), fractions, strict=True):
+        share = len({groups[row] for row in rows if splits[row] == name}) / max(1, len(every))
+        if fraction and not 0.5 * fraction <= share <= 1.75 * fraction:
+            notes.append(
+                f"{name} has {share:.0%} of {len(every)} groups, where {fraction:.0%} are wanted, as few groups can "
+                "not be drawn evenly; dataset.options.split_seed draws other splits"
+            )
+    return splits, notes
