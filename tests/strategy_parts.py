@@ -11,8 +11,8 @@ import torch
 
 from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.prediction import Prediction, SampleStatistics
-from al_lightning.core.strategy import RegionStrategy, Strategy
-from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling, asks_for_regions
+from al_lightning.core.strategy import RegionStrategy, Strategy, asks_for_regions
+from al_lightning.strategies import STRATEGIES, TACoreset, UncertaintySampling
 
 REQUIRED: dict[str, dict[str, Any]] = {"mixture": {"uncertain": UncertaintySampling("bvsb"), "diverse": TACoreset()}}
 """Options without a default, by strategy; a strategy that lacks one here fails."""

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from al_lightning.cli.arguments import Commands, add_config, split
+from al_lightning.cli.checked import load_checked
 from al_lightning.cli.report import write
-from al_lightning.config import grid, load
+from al_lightning.config import grid
 
 
 def add(commands: Commands) -> None:
@@ -27,7 +28,9 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run every point of the sweep, then write one report of all."""
     words, overrides = split(options.config)
-    configs = [load(words, [*overrides, *grid.overrides(values)]) for values in grid.combinations(options.sweep)]
+    configs = [
+        load_checked(words, [*overrides, *grid.overrides(values)]) for values in grid.combinations(options.sweep)
+    ]
 
     from rich.console import Console
 

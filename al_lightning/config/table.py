@@ -20,7 +20,7 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
 
     Args:
         kind: "strategy", "learner", "dataset" or "oracle"; its plural is the group of the entry points.
-        entries: the built-in ones.
+        entries: the built-in ones, each what builds it or "package.module:Name", which is imported when it is used.
 
     Example:
         >>> table = Table("strategy", {"one": lambda: 1})
@@ -28,9 +28,9 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
         (1, 'al_lightning.strategies', True)
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, Callable[..., T]]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, Callable[..., T] | str]) -> None:
         self.kind = kind
-        self._entries = dict(entries)
+        self._entries: dict[str, Callable[..., T] | str] = dict(entries)
 
     @property
     def group(self) -> str:
@@ -42,14 +42,22 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
         """Names of the built-in entries, without plug-ins."""
         return tuple(self._entries)
 
+    def place(self, name: str) -> str | None:
+        """Where a built-in entry is, "package.module:Name", without importing it; None for anything else."""
+        entry = self._entries.get(name)
+        return entry if isinstance(entry, str) else None
+
     def __getitem__(self, name: str) -> Callable[..., T]:
         """What builds `name`.
 
         Raises:
             ConfigError: there is no such name (also a KeyError), or it cannot be imported.
         """
-        if name in self._entries:
-            return self._entries[name]
+        entry = self._entries.get(name)
+        if isinstance(entry, str):
+            entry = self._entries[name] = self._load(name, EntryPoint(name, entry, self.group))
+        if entry is not None:
+            return entry
         if ":" in name:
             return self._load(name, EntryPoint(name, name, self.group))
         point = self._points().get(name)

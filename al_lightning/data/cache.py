@@ -18,9 +18,10 @@ from al_lightning.core.arrays import Rows
 from al_lightning.core.region import Region, cover
 from al_lightning.core.task import IGNORE
 from al_lightning.data.dataset import DenseDataset
-from al_lightning.data.reading import native_size
 
 CacheMode = Literal["memory", "disk", "none"]
+LEAST = np.float32(1e-6)
+"""Weight of measured pixels below which a resized depth is rounding error."""
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -32,11 +33,24 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
 
 
 def resize_target(target: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """(h, w) -> (H, W): nearest for class indices, bilinear for depth."""
+    """(h, w) -> (H, W): nearest for class indices, bilinear with antialiasing for depth.
+
+    Depth that is NaN, not measured, has no weight; a pixel to which nothing measured contributes is NaN.
+    """
     if target.shape == size:
         return target
-    mode = Image.Resampling.BILINEAR if target.dtype == np.float32 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(target).resize((size[1], size[0]), mode))
+    if target.dtype != np.float32:
+        return np.asarray(Image.fromarray(target).resize((size[1], size[0]), Image.Resampling.NEAREST))
+    measured = np.isfinite(target)
+    if measured.all():
+        return _bilinear(target, size)
+    weight = _bilinear(measured.astype(np.float32), size)
+    total = _bilinear(np.where(measured, target, np.float32(0)), size)
+    return np.where(weight > LEAST, total / np.maximum(weight, LEAST), np.float32(np.nan))
+
+
+def _bilinear(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(Image.fromarray(values).resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def default_folder() -> Path:
@@ -117,7 +131,7 @@ class Cache:
     def native_size(self, row: int) -> tuple[int, int]:
         """(H, W) of the image at its own size."""
         if row not in self._sizes:
-            self._sizes[row] = native_size(self.dataset.images[row])
+            self._sizes[row] = self.dataset.native_size(row)
         return self._sizes[row]
 
     def pixels(self, row: int) -> int:
@@ -142,7 +156,8 @@ class Cache:
 
     def _map(self, folder: Path) -> NDArray[np.uint8]:
         stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in self.dataset.images]
-        key = hashlib.sha256(json.dumps([self.dataset.size, stats]).encode()).hexdigest()[:24]
+        how = {"orientation": "applied"} | self.dataset.image_reading.facts()
+        key = hashlib.sha256(json.dumps([self.dataset.size, stats, how]).encode()).hexdigest()[:24]
         path = folder / f"{self.dataset.name}-{self.dataset.size[0]}x{self.dataset.size[1]}-{key}.npy"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.task import Task
-from al_lightning.data.errors import DataError
-from al_lightning.data.reading import decoded, native_size, read_rgb
+from al_lightning.data.errors import DataError, decoded
+from al_lightning.data.images import ImageReading
 from al_lightning.data.splits import NONE, keep
-from al_lightning.data.walk import some
+from al_lightning.data.walk import many, some
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,6 +77,8 @@ class DenseDataset:
     """The group of each row (a patient, a video), whose rows belong in one split; () where each row is its own."""
     notes: tuple[str, ...] = ()
     """What the loader decided for its user or left out, a line each, to be shown before a run."""
+    image_reading: ImageReading = ImageReading()  # noqa: RUF009 - frozen
+    """How image files become RGB."""
 
     def __post_init__(self) -> None:
         assert len(self.ids) == len(self.images) == len(self.targets)
@@ -111,12 +113,13 @@ class DenseDataset:
                 "the files back, or start a new run"
             )
         notes = []
-        if splits != list(drawn.values()) or joined:
-            notes.append(f"splits are kept as recorded; {len(joined)} new images joined the pool")
+        if splits != list(drawn.values()):
+            notes.append("splits are kept as recorded, though other images are here now")
         if joined:
-            notes[0] += f" ({some(joined)})"
-        if out := len(self.ids) - len(recorded.keys() & set(self.ids)) - len(joined):
-            notes.append(f"{out} new images stay out, as their group is held out or they are in no split")
+            notes.append(f"{many(len(joined), 'new image')} joined the pool ({some(joined)})")
+        if out := [name for name in self.ids if name not in recorded and name not in set(joined)]:
+            stay = many(len(out), "new image stays", "new images stay")
+            notes.append(f"{stay} out, in a held-out group or drawn for no split ({some(out)})")
         pool, validation, test = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
         return replace(self, pool=pool, validation=validation, test=test, notes=(*self.notes, *notes))
 
@@ -138,7 +141,15 @@ class DenseDataset:
         Raises:
             DataError: the file is missing, unreadable or truncated.
         """
-        return read_rgb(self.images[row])
+        return decoded(self.images[row], self.image_reading.decode)
+
+    def native_size(self, row: int) -> Size:
+        """(H, W) of the image as it is shown, from its header wherever the format allows.
+
+        Raises:
+            DataError: the file is missing or unreadable.
+        """
+        return decoded(self.images[row], self.image_reading.size)
 
     def read_target(self, row: int, file: Path | None = None) -> NDArray[Any]:
         """(H, W) uint8 class indices or float32 cm, at its own size.
@@ -152,7 +163,7 @@ class DenseDataset:
         """
         path = file or self.target_file(row)
         target = decoded(path, self.decode_target)
-        size = native_size(self.images[row])
+        size = self.native_size(row)
         if target.shape[:2] != size:
             raise DataError(
                 f"{path}: the target is {target.shape[1]} x {target.shape[0]} pixels but its image "

@@ -1,4 +1,4 @@
-"""DataError: a file of a dataset that cannot be used."""
+"""DataError: a file of a dataset that cannot be used, and `decoded`, which turns any failure into one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ class DataError(ValueError):
     """A file of a dataset that cannot be used; the message names it and the remedy."""
 
 
+class Unreadable(DataError):
+    """A file that is missing, or that is no picture of its kind: truncated, foreign, corrupt."""
+
+
 def decoded(path: Path, decode: Callable[[Path], T]) -> T:
     """decode(path), with the file named in any error.
 
     Raises:
-        DataError: the file is missing, or `decode` failed in any way.
+        DataError: as `decode` raised it.
+        Unreadable: the file is missing, or `decode` failed in any other way.
     """
     try:
         return decode(path)
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; put it back or remove its partner") from None
+        raise Unreadable(f"{path}: no such file; put it back or remove its partner") from None
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason}); replace the file or remove it") from None
+        raise Unreadable(f"{path}: cannot be read ({reason}); replace the file or remove it") from None

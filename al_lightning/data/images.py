@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError, decoded
-from al_lightning.data.pixels import Pixels, colours_of, named
-from al_lightning.data.sample import evenly, look
-from al_lightning.data.stored import Header, read_header, read_pixels
+from al_lightning.data.pictures.pixels import Pixels, colours_of, named
+from al_lightning.data.pictures.stored import Header, read_header, read_pixels
+from al_lightning.data.sample import evenly, readable
 
 PERCENTILES = (0.5, 99.5)
 """Of the sample's numbers, that become black and white with `window: auto`."""
@@ -109,43 +109,44 @@ def image_reading(
     if page is not None and page < 1:
         raise DataError(f"page={page}: pages are counted from 1")
     chosen = _checked(window)
-    rows = evenly(len(images))
-    heads = headers([images[row] for row in rows], page)
-    deep = [row for row, head in zip(rows, heads, strict=True) if head.bits > 8]
-    shallow = [row for row, head in zip(rows, heads, strict=True) if head.bits <= 8]
+    sample = {images[row]: targets[row] for row in evenly(len(images))}
+    heads = headers([*sample], page)
+    deep = [path for path, head in heads.items() if head.bits > 8]
+    shallow = [path for path, head in heads.items() if head.bits <= 8]
     if deep and shallow:
         raise DataError(
-            f"{images[deep[0]]}: has more than 8 bits a channel, and {images[shallow[0]].name} has 8 ({len(deep)} and "
-            f"{len(shallow)} of {len(rows)} looked at); save all images alike"
+            f"{deep[0]}: has more than 8 bits a channel, and {shallow[0].name} has 8 ({len(deep)} and {len(shallow)} "
+            f"of {len(heads)} looked at); save all images alike"
         )
     if chosen is not None and not deep:
         raise DataError(f"window={list(chosen)}: the images have 8 bits a channel and need none; remove the option")
     notes: list[str] = []
     upright = True
-    turned = [(row, head) for row, head in zip(rows, heads, strict=True) if head.orientation != 1]
+    turned = {path: head for path, head in heads.items() if head.orientation != 1}
     if turned:
-        upright = _fits_upright([(images[row], head, targets[row]) for row, head in turned], page)
-        some = f"images: {len(turned)} of {len(rows)} carry an EXIF orientation"
+        upright = _fits_upright([(path, head, sample[path]) for path, head in turned.items()], page)
+        some = f"images: {len(turned)} of {len(heads)} carry an EXIF orientation"
         notes.append(
-            f"{some}, which is applied" if upright else f"{some}, which is not applied: their masks fit them as stored"
+            f"{some}, which is applied"
+            if upright
+            else f"{some}, which is not applied: their targets fit them as stored"
         )
     reading = ImageReading(page, None, upright)
     if deep:
-        found = chosen or percentiles([images[row] for row in deep], reading)
+        found = chosen or percentiles(deep, reading)
         reading = ImageReading(page, found, upright)
-        bits = heads[rows.index(deep[0])].bits
         how = "window" if chosen else f"percentiles {PERCENTILES[0]} and {PERCENTILES[1]} of {len(deep)} files"
-        notes.append(f"images: {bits}-bit, {found[0]:g} is black and {found[1]:g} white ({how})")
+        notes.append(f"images: {heads[deep[0]].bits}-bit, {found[0]:g} is black and {found[1]:g} white ({how})")
     return reading, notes
 
 
-def headers(files: Sequence[Path], page: int | None = None) -> list[Header]:
-    """The headers of files, with the file named in any error.
+def headers(files: Sequence[Path], page: int | None = None) -> dict[Path, Header]:
+    """file -> its header, without files that cannot be opened.
 
     Raises:
-        DataError: a file is missing or cannot be opened.
+        DataError: none can be opened.
     """
-    return look(files, lambda path: decoded(path, lambda file: read_header(file, page)))
+    return readable(files, lambda path: read_header(path, page))
 
 
 def percentiles(files: Sequence[Path], reading: ImageReading) -> tuple[float, float]:
@@ -156,11 +157,12 @@ def percentiles(files: Sequence[Path], reading: ImageReading) -> tuple[float, fl
     """
 
     def numbers(path: Path) -> NDArray[Any]:
-        found = read_pixels(path, reading.page, reading.upright).values
+        with named(path):
+            found = read_pixels(path, reading.page, reading.upright).values
         flat = found.reshape(-1)[:: max(1, found.size // KEPT)].astype(np.float64)
         return np.asarray(flat[np.isfinite(flat)])
 
-    every = np.concatenate(look(files, lambda path: decoded(path, numbers)))
+    every = np.concatenate([*readable(files, numbers).values()])
     if not every.size or every.min() == every.max():
         raise DataError(f"{files[0]}: this and all other images looked at hold one number only; nothing would be seen")
     low, high = np.percentile(every, PERCENTILES).tolist()
@@ -189,7 +191,7 @@ def _fits_upright(found: Sequence[tuple[Path, Header, Path | None]], page: int |
     for path, head, target in found:
         if target is None or target.suffix.lower() in (".npy", ".exr") or head.shown(True) == head.shown(False):
             continue
-        size = headers([target], page)[0].shown(True)
+        size = decoded(target, lambda file: read_header(file, page)).shown(True)
         for upright in (True, False):
             if size == head.shown(upright):
                 fits.setdefault(upright, path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError
 
@@ -22,10 +24,10 @@ def height_width(size: int | Sequence[int]) -> Size:
         >>> height_width(256), height_width([360, 480])
         ((256, 256), (360, 480))
     """
-    both = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
-    if len(both) != 2 or any(type(side) is not int or side < 1 for side in both):
+    both = (size, size) if isinstance(size, int | np.integer) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(both) != 2 or not all(isinstance(n, int | np.integer) and n is not True and n >= 1 for n in both):
         raise DataError(f"dataset.options.size={size!r}: expected a number of pixels of at least 1, or [height, width]")
-    return both[0], both[1]
+    return int(both[0]), int(both[1])
 
 
 def evaluation(choice: Evaluation, protocol: str) -> Literal["native", "resized"]:

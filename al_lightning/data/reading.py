@@ -18,8 +18,8 @@ from al_lightning.core.arrays import Size
 from al_lightning.core.task import IGNORE
 from al_lightning.data.errors import DataError, decoded
 from al_lightning.data.images import ImageReading
-from al_lightning.data.pixels import grey_of, named, numbers_of
-from al_lightning.data.stored import read_header, read_pixels
+from al_lightning.data.pictures.pixels import grey_of, named, numbers_of
+from al_lightning.data.pictures.stored import read_header, read_pixels
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

@@ -10,7 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from al_lightning.data.errors import Unreadable, decoded
+
 LOOKED_AT = 200
+"""Files of a set that are looked at."""
+CHUNK = 64
+"""Further files that are read at once in search of something."""
 T = TypeVar("T")
 
 
@@ -27,6 +32,26 @@ def evenly(count: int, most: int = LOOKED_AT) -> list[int]:
 def threads() -> int:
     """How many files are read at once."""
     return min(16, os.cpu_count() or 1)
+
+
+def readable(files: Sequence[Path], at: Callable[[Path], T]) -> dict[Path, T]:
+    """file -> at(file), without those that cannot be opened: they are left to whoever needs them.
+
+    Raises:
+        DataError: as `at` raises it, or none of the files can be opened.
+    """
+
+    def tried(path: Path) -> T | Unreadable:
+        try:
+            return decoded(path, at)
+        except Unreadable as error:
+            return error
+
+    found = dict(zip(files, look(files, tried), strict=True))
+    good = {path: one for path, one in found.items() if not isinstance(one, Unreadable)}
+    if found and not good:
+        raise next(one for one in found.values() if isinstance(one, Unreadable))
+    return good
 
 
 def look(files: Sequence[Path], at: Callable[[Path], T]) -> list[T]:

@@ -37,26 +37,46 @@ class Found:
     """file -> its path with all links resolved."""
     others: Counter[str] = field(default_factory=Counter)
     """suffix -> files of other kinds."""
-    litter: list[str] = field(default_factory=list)
+    litter: list[Path] = field(default_factory=list)
+    """Hidden files and folders, and what systems leave behind."""
     broken: list[Path] = field(default_factory=list)
     """Links to what is not there."""
     again: list[Path] = field(default_factory=list)
     """Linked folders that were read already; a cycle of links ends there."""
 
+    def take(self, other: Found) -> None:
+        """Add what another walk found."""
+        self.folder = Path(os.path.commonpath([self.folder, other.folder]))
+        self.files += other.files
+        self.real |= other.real
+        self.others += other.others
+        self.litter += other.litter
+        self.broken += other.broken
+        self.again += other.again
+
     def notes(self) -> list[str]:
         """At most one line: what was left out, by kind."""
         parts = [f"{count} {suffix or 'without suffix'}" for suffix, count in sorted(self.others.items())]
-        what = [f"{sum(self.others.values())} files left out: {', '.join(parts)}"] if parts else []
-        if self.litter:
-            what.append(f"{len(self.litter)} hidden or left by a system ({some(self.litter)})")
-        if self.broken:
-            what.append(f"{len(self.broken)} broken links ({some(self._below(self.broken))})")
-        if self.again:
-            what.append(f"{len(self.again)} linked folders that were read already ({some(self._below(self.again))})")
+        what = [f"{many(self.others.total(), 'file')} left out: {', '.join(parts)}"] if parts else []
+        for paths, noun, plural in (
+            (self.litter, "hidden file or folder", "hidden files and folders"),
+            (self.broken, "broken link", "broken links"),
+            (self.again, "link to a folder that was read already", "links to folders that were read already"),
+        ):
+            if paths:
+                names = some(path.relative_to(self.folder).as_posix() for path in paths)
+                what.append(f"{many(len(paths), noun, plural)} left out ({names})")
         return [f"{self.folder}: {'; '.join(what)}"] if what else []
 
-    def _below(self, paths: Iterable[Path]) -> list[str]:
-        return [path.relative_to(self.folder).as_posix() for path in paths]
+
+def many(count: int, noun: str, plural: str = "") -> str:
+    """A number of things.
+
+    Example:
+        >>> many(1, "image"), many(2, "image"), many(2, "link to a file", "links to files")
+        ('1 image', '2 images', '2 links to files')
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def some(names: Iterable[object]) -> str:
@@ -130,7 +150,7 @@ def walk(folder: Path, suffixes: Iterable[str], recursive: bool = True) -> Found
             for entry in entries(here):
                 path = Path(entry.path)
                 if is_litter(entry.name):
-                    found.litter.append(path.relative_to(folder).as_posix())
+                    found.litter.append(path)
                 elif (kind := _kind(entry)) == "folder":
                     (linked if entry.is_symlink() else folders).append(path)
                 elif kind == "broken link":

@@ -136,7 +136,8 @@ def build_dataset(config: Config) -> DenseDataset:
     Raises:
         ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
-    return build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    dataset: DenseDataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    return dataset
 
 
 def build_learner(

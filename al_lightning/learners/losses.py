@@ -76,11 +76,16 @@ def batch_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 def depth_loss(output: Tensor, target: Tensor, maximum: float) -> Tensor:
     """Mean absolute error as a fraction of `maximum` (cm): output (B, 1, H, W) in fractions, target in cm.
 
+    Pixels whose target is NaN (not measured) count for nothing; a batch without others gives 0, with a gradient of 0.
+
     Example:
         >>> depth_loss(torch.tensor([[[[0.5]]]]), torch.tensor([[[[5.0]]]]), maximum=20.0).item()
         0.25
     """
-    return F.l1_loss(output, target / maximum)
+    measured = target.isfinite()
+    if measured.all():
+        return F.l1_loss(output, target / maximum)
+    return masked_l1(output, torch.where(measured, target, 0.0) / maximum, measured.float())
 
 
 @dataclass(frozen=True)

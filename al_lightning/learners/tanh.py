@@ -62,7 +62,7 @@ def scale_target(target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
     """Depth (B, 1, H, W) in cm, or mask (B, H, W) -> y (B, 1, H, W) in [−1, 1] and valid (B, 1, H, W), 0 or 1.
 
     A floating mask is a soft foreground probability. Pixels of `IGNORE` are not valid and have y = 0, halfway between
-    the classes; in a depth map every pixel is valid.
+    the classes, and so have pixels of a depth map that are NaN, which means not measured.
 
     Example:
         >>> y, valid = scale_target(torch.tensor([[[0, 1, 255]]]), Task())
@@ -70,7 +70,8 @@ def scale_target(target: Tensor, task: Task) -> tuple[Tensor, Tensor]:
         ([[[[-1.0, 1.0, 0.0]]]], [[[[1.0, 1.0, 0.0]]]])
     """
     if task.kind == "depth":
-        y = 2 * target / task.maximum - 1
-        return y, torch.ones_like(y)
+        measured = target.isfinite()
+        y = torch.where(measured, 2 * target / task.maximum - 1, 0.0)
+        return y, measured.to(y.dtype)
     valid = (target != IGNORE)[:, None]
     return torch.where(valid, 2 * target[:, None].float() - 1, 0.0), valid.float()

@@ -109,12 +109,14 @@ def foreground(value: Tensor, present: Tensor) -> Tensor:
 
 
 class DepthMetrics(Metric):
-    """Errors of depth in cm over a whole set; every pixel counts.
+    """Errors of depth in cm over a whole set; every pixel counts but those whose truth is NaN, which are not measured.
 
     `compute` returns:
-        rmse_cm: root of the mean squared error over the pixels of each image, then averaged over images.
-        rmse_pooled_cm: root of the mean squared error over all pixels of the set (never smaller).
-        mae_cm: mean absolute error over all pixels.
+        rmse_cm: root of the mean squared error over the pixels of each image, then averaged over images; an image
+            without a measured pixel is left out.
+        rmse_pooled_cm: root of the mean squared error over all pixels of the set; images of different sizes, where all
+            is measured, weigh the same.
+        mae_cm: mean absolute error over all pixels, in the same way.
 
     Example:
         >>> metrics = DepthMetrics()
@@ -128,26 +130,35 @@ class DepthMetrics(Metric):
     square: Tensor
     absolute: Tensor
     images: Tensor
+    pixels: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("rmse", "square", "absolute", "images"):
+        for name in ("rmse", "square", "absolute", "images", "pixels"):
             self.add_state(name, torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Predicted and true depth (B, 1, H, W) or (B, H, W) in cm."""
         error = (prediction.float() - target.float()).flatten(1)
-        mean_square = error.square().mean(1)
+        measured = target.isfinite().flatten(1)
+        if measured.all():
+            share = torch.ones(len(error), device=error.device)
+            mean_square, mean_absolute = error.square().mean(1), error.abs().mean(1)
+        else:
+            error = torch.where(measured, error, 0.0)
+            count, share = measured.sum(1).clamp_min(1), measured.float().mean(1)
+            mean_square, mean_absolute = error.square().sum(1) / count, error.abs().sum(1) / count
         self.rmse += mean_square.sqrt().sum()
-        self.square += mean_square.sum()
-        self.absolute += error.abs().mean(1).sum()
-        self.images += len(error)
+        self.square += (mean_square * share).sum()
+        self.absolute += (mean_absolute * share).sum()
+        self.images += (share > 0).sum()
+        self.pixels += share.sum()
 
     def compute(self) -> dict[str, Tensor]:
         return {
             "rmse_cm": self.rmse / self.images,
-            "rmse_pooled_cm": (self.square / self.images).sqrt(),
-            "mae_cm": self.absolute / self.images,
+            "rmse_pooled_cm": (self.square / self.pixels).sqrt(),
+            "mae_cm": self.absolute / self.pixels,
         }
 
 

@@ -1,10 +1,8 @@
-"""Oracles, which reveal labels, each in a file of its own, and the table of their names."""
+"""Sources of labels: one file an oracle, their names in `table`. The contract is `al_lightning.types.Oracle`.
 
-from al_lightning.config.table import Table
-from al_lightning.core.oracle import Oracle
-from al_lightning.oracles.simulated import Simulated
+The stub __init__.pyi lists what can be imported from here; each is imported when it is first used.
+"""
 
-ORACLES: Table[Oracle] = Table("oracle", {"simulated": Simulated})
-"""name -> what builds it; the parameters except target_file are the options of the YAML."""
+import lazy_loader
 
-__all__ = ["ORACLES", "Oracle", "Simulated"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

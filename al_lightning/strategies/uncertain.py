@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -59,3 +60,14 @@ class UncertaintySampling:
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
         return highest(candidates, candidates.value(self.key), per_stage, self.name)
+
+
+least_confidence = partial(UncertaintySampling, "least-confidence")
+margin = partial(UncertaintySampling, "margin")
+bvsb = partial(UncertaintySampling, "bvsb")
+entropy = partial(UncertaintySampling, "entropy")
+vote_entropy = partial(UncertaintySampling, "vote-entropy")
+soft_vote_entropy = partial(UncertaintySampling, "soft-vote-entropy")
+bald = partial(UncertaintySampling, "bald")
+mc_variance = partial(UncertaintySampling, "mc-variance")
+mc_deviation = partial(UncertaintySampling, "deviation")

@@ -15,7 +15,8 @@ from al_lightning.config.options import options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.prediction import Prediction
 from al_lightning.core.task import Task
-from al_lightning.learners import LEARNERS, Committee, Learner
+from al_lightning.core.learner import Learner
+from al_lightning.learners import LEARNERS, Committee
 
 SIZE = 64
 CLASSES = Task("segmentation", ("a", "b", "c"))

@@ -13,8 +13,8 @@ from strategy_parts import IMAGES, REGIONS, REQUIRED, pixels, predict, strategy_
 from al_lightning.config.options import options_of
 from al_lightning.core.arrays import Rows
 from al_lightning.core.query import Query
-from al_lightning.core.strategy import Candidates, RegionStrategy, Strategy
-from al_lightning.strategies import STRATEGIES, asks_for_regions, choose
+from al_lightning.core.strategy import Candidates, RegionStrategy, Strategy, asks_for_regions
+from al_lightning.strategies import STRATEGIES, choose
 
 POOL = np.arange(5, 85, 2)
 """Rows with gaps, so that a position taken for a row is found out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -12,15 +11,15 @@ import numpy as np
 
 from al_lightning.core.task import Task
 from al_lightning.data.dataset import SPLITS, DataError, DatasetInfo, DenseDataset
-from al_lightning.data.folder_listing import read_folders
-from al_lightning.data.grouping import group_keys
-from al_lightning.data.listing import Listing, check_names, straddling
 from al_lightning.data.options import Evaluation, evaluation, height_width
+from al_lightning.data.own.drawing import draw
+from al_lightning.data.own.folder_listing import read_folders
+from al_lightning.data.own.grouping import group_keys, warnings
+from al_lightning.data.own.listing import check_names
+from al_lightning.data.own.table_listing import locate_csv, read_csv
+from al_lightning.data.own.union import one_target
 from al_lightning.data.reading import class_map, depth_map, threshold_map
-from al_lightning.data.splits import NONE, SPLIT_SEED, assign
-from al_lightning.data.table_listing import read_csv
-from al_lightning.data.union import one_target
-from al_lightning.data.walk import some
+from al_lightning.data.splits import NONE, SPLIT_SEED
 
 INFO = DatasetInfo(
     title="Your own images",
@@ -119,10 +118,14 @@ def folder(
         raise DataError(f"masks=threshold: needs two classes, but classes={classes}; set masks=index")
     if task == "depth" and maximum_cm <= 0:
         raise DataError(f"maximum_cm={maximum_cm}: expected a depth above 0")
+    if csv and (images or targets):
+        raise DataError("dataset.options.csv names the files already; unset dataset.options.images and .targets")
     base = Path(os.path.abspath(os.path.expanduser(root)))
     listing = read_csv(locate_csv(csv, base), base, task) if csv else read_folders(base, task, images, targets)
     check_names(listing.ids, listing.images)
     keys, group_notes = group_keys(listing.ids, listing.images, listing.groups, groups)
+    if groups == "none" and not any(listing.groups) and not listing.splits:
+        group_notes = warnings(listing.ids, listing.images)
     splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base))
     pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
     # What a target's pixels mean.
@@ -153,72 +156,3 @@ def folder(
         groups=tuple(keys),
         notes=(*listing.notes, *union_notes, *group_notes, *split_notes),
     )
-
-
-def locate_csv(csv: str, root: Path) -> Path:
-    """The CSV: absolute, below root, or below the working folder.
-
-    Raises:
-        FileNotFoundError: it is nowhere.
-    """
-    tried = [Path(os.path.abspath(base / os.path.expanduser(csv))) for base in (root, Path.cwd())]
-    found = next((path for path in tried if path.exists()), None)
-    if found is None:
-        names = " and ".join(map(str, dict.fromkeys(tried)))
-        raise FileNotFoundError(
-            f"{tried[0]}: no such file; dataset.options.csv is absolute or relative to {root} or to the working "
-            f"folder; tried {names}"
-        )
-    return found
-
-
-def draw(
-    listing: Listing, groups: Sequence[str], validation: float, test: float, split_seed: int, what: str
-) -> tuple[list[str], list[str]]:
-    """(split of each image, notes): as the listing names it, and the splits that it does not name drawn from its pool.
-
-    Args:
-        listing (Listing): n images.
-        groups (Sequence[str]): (n,) the group of each.
-        validation (float): fraction in (0, 1), where the listing names no validation split.
-        test (float): the same for the test split.
-        split_seed (int): draws other splits.
-        what (str): names the data in an error.
-
-    Raises:
-        DataError: a group straddles two splits, a held-out image has no target, or there are too few images.
-    """
-    for name, fraction in (("validation", validation), ("test", test), ("validation + test", validation + test)):
-        if not 0 < fraction < 1:
-            raise DataError(f"{name}={fraction}: expected a fraction above 0 and below 1")
-    has_target = [target is not None for target in listing.targets]
-    splits = listing.splits or ["pool"] * len(listing.ids)
-    if found := straddling(groups, splits):
-        raise DataError(f"{what}: group {found} is in two splits; give all its images the same")
-    bare = [row for row, split in enumerate(splits) if split != "pool" and not has_target[row]]
-    if bare and listing.must_have_targets:
-        raise DataError(
-            f"{listing.images[bare[0]]}: an image of {splits[bare[0]]} needs a target ({len(bare)} have none); add it, "
-            "or move the image to the pool"
-        )
-    splits = [NONE if row in set(bare) else split for row, split in enumerate(splits)]
-    rows = [row for row, split in enumerate(splits) if split == "pool"]
-    fractions = (0.0 if "validation" in splits else validation, 0.0 if "test" in splits else test)
-    if any(fractions):
-        try:
-            drawn = assign([groups[row] for row in rows], [has_target[row] for row in rows], *fractions, split_seed)
-        except DataError as error:
-            raise DataError(f"{what}: {error}; add images, or name the splits in a column split of a CSV") from None
-        for row, split in zip(rows, drawn, strict=True):
-            splits[row] = split
-    out = [name for name, split in zip(listing.ids, splits, strict=True) if split == NONE]
-    notes = [f"{len(out)} images are in no split: they are held out and have no target ({some(out)})"] if out else []
-    every = {groups[row] for row in rows}
-    for name, fraction in zip(("validation", "test"), fractions, strict=True):
-        share = len({groups[row] for row in rows if splits[row] == name}) / max(1, len(every))
-        if fraction and not 0.5 * fraction <= share <= 1.75 * fraction:
-            notes.append(
-                f"{name} has {share:.0%} of {len(every)} groups, where {fraction:.0%} are wanted, as few groups can "
-                "not be drawn evenly; dataset.options.split_seed draws other splits"
-            )
-    return splits, notes

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from al_lightning.data.pixels import Pixels, grey_of, is_grey
-from al_lightning.data.stored import read_pixels
+from al_lightning.data.pictures.pixels import Pixels, grey_of, is_grey, named
+from al_lightning.data.pictures.stored import read_pixels
 
 Colour = tuple[int, int, int]
 Alpha = Literal["opaque", "alone", "agrees", "differs"]
@@ -82,9 +82,11 @@ def seen(path: Path, page: int | None = None) -> Seen:
     """Look at one file.
 
     Raises:
-        DataError, OSError, ValueError: it cannot be read.
+        DataError: it is of a kind that is not read.
+        OSError: it is missing, foreign or truncated.
     """
-    return look_at(path, read_pixels(path, page, only_if_several=True))
+    with named(path):
+        return look_at(path, read_pixels(path, page, only_if_several=True))
 
 
 def look_at(path: Path, pixels: Pixels) -> Seen:

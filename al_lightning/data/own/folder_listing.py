@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from al_lightning.data.errors import DataError
-from al_lightning.data.layout import Side, by_role, find_parts, first_with_files, read_folder, read_option
-from al_lightning.data.listing import SPLIT_NAMES, Listing
-from al_lightning.data.pairing import Pairs, derived, pair_up, split_flat
-from al_lightning.data.walk import some
+from al_lightning.data.own.layout import Side, by_role, find_parts, first_with_files, read_folder, read_option
+from al_lightning.data.own.listing import SPLIT_NAMES, Listing
+from al_lightning.data.own.pairing import PLAIN, Pairs, Rule, derived, pair_up, split_flat
+from al_lightning.data.splits import NONE
+from al_lightning.data.walk import many, some
 
 NOUN = {"segmentation": "mask", "depth": "depth map"}
 
@@ -40,8 +42,8 @@ def read_folders(root: Path, task: str, image_files: str | None, target_files: s
     else:
         images, targets, unread = _by_name(root, task, remedy)
         if unread:
-            names = (folder.relative_to(root).as_posix() for folder in unread)
-            notes.append(f"{root}: folders not read: {some(names)}")
+            names = (path.relative_to(root).as_posix() for path in unread)
+            notes.append(f"{root}: not read: {some(names)}")
     notes += _leave_out(images, targets)
     pairs = pair_up(list(images.files), list(targets.files), task)
     if pairs is None:
@@ -49,7 +51,7 @@ def read_folders(root: Path, task: str, image_files: str | None, target_files: s
             f"{root}: no rule pairs the images {_examples(images)} with the {NOUN[task]}s {_examples(targets)}; give "
             "both the same names, or list them in a CSV and set dataset.options.csv"
         )
-    return _listing(images, targets, pairs, task, list(dict.fromkeys((*images.notes, *targets.notes, *notes))))
+    return _listing(images, targets, pairs, task, list(dict.fromkeys((*images.notes(), *targets.notes(), *notes))))
 
 
 def _by_option(
@@ -65,96 +67,109 @@ def _by_option(
         if not named:
             raise FileNotFoundError(f"{root}: no folder of {kind}; name it with dataset.options.{kind}, or {remedy}")
         folder = first_with_files(named[0], kind)
-        sides.append(read_folder(folder, kind, folder.name))
+        sides.append(read_folder(folder, kind, f"{folder.name}/{{}}"))
     return sides[0], sides[1]
 
 
 def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]]:
-    """(images, targets, folders not read) under the usual names, or of folders that hold both kinds."""
+    """(images, targets, what is not read) under the usual names, or of folders that hold both kinds."""
     parts, unread = find_parts(root, task)
     if any(part.targets for part in parts):
         images, targets = Side(), Side()
         for part in parts:
             star = "*/" if part.prefix else ""
-            read_folder(part.images, "images", star + part.images.name, part.prefix, images)
+            read_folder(part.images, "images", f"{star}{part.images.name}/{{}}", part.prefix, images)
             if part.targets:
-                read_folder(part.targets, "targets", star + part.targets.name, part.prefix, targets)
+                read_folder(part.targets, "targets", f"{star}{part.targets.name}/{{}}", part.prefix, targets)
         for side, noun in ((images, "images"), (targets, "targets")):
             if not side.files:
                 folder = parts[0].images if side is images else parts[0].targets
                 raise DataError(f"{folder}: holds no image of the {noun}; {remedy}")
         return images, targets, unread
     folder = parts[0].images if parts else root
-    mixed = read_folder(folder, "images", folder.name if parts else ".")
+    mixed = read_folder(folder, "images", f"{folder.name}/{{}}" if parts else "{}")
     named = [] if parts else by_role(root, task).get("", {}).get("targets", [])
     if named and mixed.files:
-        targets = read_folder(first_with_files(named, "targets"), "targets", named[0].name)
-        return mixed, targets, []
+        masks = first_with_files(named, "targets")
+        return mixed, read_folder(masks, "targets", f"{masks.name}/{{}}"), []
     found = split_flat(list(mixed.files), task) if mixed.files else None
     if found is None:
         what = f"holds no folder of {NOUN[task]}s" if mixed.files else "holds no image and no folder of images"
         raise FileNotFoundError(f"{root}: {what}; {remedy}")
     names, pairs = found
     paired = [*pairs.orphans, *(name for several in pairs.targets.values() for name in several)]
-    sides = [
-        Side({name: mixed.files[name] for name in chosen}, mixed.real, mixed.where, mixed.notes)
-        for chosen in (names, paired)
-    ]
+    images, targets = (
+        Side({name: mixed.files[name] for name in chosen}, mixed.where, mixed.found) for chosen in (names, paired)
+    )
     neither = sorted(set(mixed.files) - set(names) - set(paired))
-    if neither:
-        mixed.notes.append(f"{folder}: {len(neither)} files are neither image nor {NOUN[task]} ({some(neither)})")
-    return sides[0], sides[1], []
+    unread = [mixed.files[name] for name in neither]
+    return images, targets, unread
 
 
 def _leave_out(images: Side, targets: Side) -> list[str]:
     """Take away images that are targets, links to other images, or show another image once more; and say so."""
-    held = {targets.real[path] for path in targets.files.values()}
-    seen: dict[str, str] = {}
+    held = {targets.real(path) for path in targets.files.values()}
+    images.files = {key: path for key, path in images.files.items() if images.real(path) not in held}
     linked = []
-    for key, path in list(images.files.items()):
-        real = images.real[path]
-        if real in held:
-            del images.files[key]
-        elif seen.setdefault(real, key) != key:
-            del images.files[key]
-            linked.append(f"{key} is {seen[real]}")
+    if len({images.real(path) for path in images.files.values()}) < len(images.files):
+        first: dict[str, str] = {}
+        for key, path in sorted(images.files.items(), key=lambda item: item[1].is_symlink()):
+            if first.setdefault(images.real(path), key) != key:
+                linked.append(f"{key} is {first[images.real(path)]}")
+                del images.files[key]
     again = derived(list(images.files))
     for key in again:
         del images.files[key]
-    notes = [f"{len(linked)} images left out that are links to others ({some(linked)})"] if linked else []
-    return notes + ([f"{len(again)} files left out that show another image ({some(again)})"] if again else [])
+    notes = [f"{many(len(linked), 'image')} left out, links to others ({some(linked)})"] if linked else []
+    return notes + ([f"{many(len(again), 'file')} left out, shown elsewhere ({some(again)})"] if again else [])
 
 
 def _listing(images: Side, targets: Side, pairs: Pairs, task: str, notes: list[str]) -> Listing:
     noun = NOUN[task]
     ids = list(images.files)
-    first, second = (" or ".join(side.where) for side in (images, targets))
     rule = pairs.rule
-    if (first, second, rule) != ("images", "depth" if task == "depth" else "masks", type(rule)()):
+    plain = {"images/{}": None}, {("depth" if task == "depth" else "masks") + "/{}": None}
+    if (images.where, targets.where) != plain or rule != Rule() or pairs.indexed:
+        counted = "_<number>" * (pairs.indexed > 0)
         liberties = [", whatever the case"] * rule.fold + [", whatever the folder"] * rule.by_name
-        image_part, target_part = str(rule.image), str(rule.target) + "_<number>" * (pairs.indexed > 0)
-        notes.append(f"{noun}s paired by: {first}/{image_part} with {second}/{target_part}{''.join(liberties)}")
+        first, second = _where(images, str(rule.image)), _where(targets, str(rule.target) + counted)
+        notes.append(f"{noun}s paired by: {first} with {second}{''.join(liberties)}")
     if pairs.orphans:
-        notes.append(f"{len(pairs.orphans)} of {len(targets.files)} {noun}s have no image ({some(pairs.orphans)})")
+        notes.append(f"{noun}s without image: {len(pairs.orphans)} of {len(targets.files)} ({some(pairs.orphans)})")
     bare = [name for name in ids if name not in pairs.targets]
     if bare:
-        notes.append(f"{len(bare)} of {len(ids)} images have no {noun} ({some(bare)})")
+        notes.append(f"images without {noun}: {len(bare)} of {len(ids)} ({some(bare)})")
     files = {name: [targets.files[key] for key in keys] for name, keys in pairs.targets.items()}
-    splits = [SPLIT_NAMES.get(name.partition("/")[0].casefold()) for name in ids]
-    by_folder = [split for split in splits if split]
-    if len(by_folder) < len(ids) or len(set(by_folder)) < 2:
-        by_folder = []
-    else:
-        notes.append(f"splits as the folders say: {', '.join(sorted({name.partition('/')[0] for name in ids}))}")
+    splits = [_split_of_folders(name) for name in ids]
+    named = len(set(splits)) > 1 and None not in splits
+    if named:
+        notes.append(f"splits as the folders say: {', '.join(sorted(set(map(str, splits))))}")
     return Listing(
         ids,
         list(images.files.values()),
         [files[name][0] if name in files else None for name in ids],
         [None] * len(ids),
-        by_folder or None,
+        [split or NONE for split in splits] if named else None,
         further={several[0]: tuple(several[1:]) for several in files.values() if len(several) > 1},
         notes=notes,
     )
+
+
+def _where(side: Side, name: str) -> str:
+    """Where the files of a side lie, with what a rule says of their names."""
+    return " or ".join(
+        where.format(name) if "{}" in where else where + f" as {name}" * (name != str(PLAIN)) for where in side.where
+    )
+
+
+def _split_of_folders(key: str) -> str | None:
+    """The split that a folder of a key is named for, such as TestDataset; None for none, or several."""
+    found = set()
+    for folder in key.split("/")[:-1]:
+        words = re.findall(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+", folder)
+        named = [word for word in (word.casefold() for word in words) if word not in ("data", "dataset", "set")]
+        found |= {SPLIT_NAMES[word] for word in named if len(named) == 1 and word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
 
 
 def _examples(side: Side) -> str:

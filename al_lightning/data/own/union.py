@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from al_lightning.core.task import IGNORE
 from al_lightning.data.errors import DataError
+from al_lightning.data.walk import many
 
 Decode = Callable[[Path], NDArray[Any]]
 
@@ -33,12 +34,12 @@ def one_target(
     if not further:
         return decode, []
     first, more = next(iter(further.items()))
-    found = f"{first}: its image has {1 + len(more)} targets, also {more[0].name} ({len(further)} images have several)"
+    found = f"{first}: its image has {1 + len(more)} targets, also {more[0].name} (so {many(len(further), 'image')})"
     if classes != 2:
         raise DataError(f"{found}; keep one, or merge them into one file")
     if several == "refuse":
         raise DataError(f"{found}; keep one, or set dataset.options.several_masks=union to take what any of them marks")
-    note = f"{len(further)} images have several masks, of which the union is taken"
+    note = f"several masks, of which the union is taken: {many(len(further), 'image')}"
     return partial(union, decode=decode, further=further), [note]
 
 

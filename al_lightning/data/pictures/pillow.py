@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from al_lightning.data.pixels import Pixels
+from al_lightning.data.pictures.pixels import Pixels
 
 warnings.filterwarnings("ignore", message="Corrupt EXIF data")  # one line says that a file cannot be read
 ORIENTATION = 274

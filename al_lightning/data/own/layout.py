@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from al_lightning.data import dicom
 from al_lightning.data.errors import DataError
 from al_lightning.data.files import IMAGE_SUFFIXES, natural, nfc
-from al_lightning.data.globs import base_of, is_glob, key_of, matcher, split_glob
+from al_lightning.data.own.globs import base_of, is_glob, key_of, matcher, split_glob
+from al_lightning.data.pictures.dicom import SUFFIXES as DICOM
 from al_lightning.data.walk import Found, sub_folders, walk
 
 SUFFIXES = {
-    "images": (*IMAGE_SUFFIXES, *dicom.SUFFIXES),
-    "targets": (*IMAGE_SUFFIXES, *dicom.SUFFIXES, ".npy", ".exr"),
+    "images": (*IMAGE_SUFFIXES, *DICOM),
+    "targets": (*IMAGE_SUFFIXES, *DICOM, ".npy", ".exr"),
 }
 """Kind -> the files that may hold it; what cannot be read says so itself."""
 IMAGE_FOLDERS = (
@@ -44,11 +45,10 @@ class Side:
 
     files: dict[str, Path] = field(default_factory=dict)
     """Key -> file. A key is the path without suffix, below the folder that holds the kind."""
-    real: dict[Path, str] = field(default_factory=dict)
-    """File -> its path with all links resolved; also of files that no pattern names."""
     where: dict[str, None] = field(default_factory=dict)
-    """The folders or the pattern, relative to root, in the order of reading."""
-    notes: list[str] = field(default_factory=list)
+    """Where they lie, relative to root, with {} for the name, in the order of reading."""
+    found: Found | None = None
+    """What the walks found, these files and others."""
 
     def add(self, found: Found, keys: Iterable[tuple[str, Path]], where: str) -> None:
         """Take in what a walk found.
@@ -61,9 +61,19 @@ class Side:
             if first is not path:
                 unlike = "suffix" if first.suffix != path.suffix else "folder or its Unicode form"
                 raise DataError(f"{path}: {first.name} has the same name but for its {unlike}; keep one of the two")
-        self.real |= found.real
         self.where[where] = None
-        self.notes += found.notes()
+        if self.found is None:
+            self.found = found
+        else:
+            self.found.take(found)
+
+    def real(self, path: Path) -> str:
+        """The file with all links resolved."""
+        return self.found.real[path] if self.found else str(path)
+
+    def notes(self) -> list[str]:
+        """What was left out of the folders."""
+        return self.found.notes() if self.found else []
 
 
 class Part(NamedTuple):
@@ -105,7 +115,9 @@ def by_role(root: Path, task: str) -> dict[str, dict[str, list[Path]]]:
     }
 
 
-def find_parts(root: Path, task: str, deepest: int = DEEPEST) -> tuple[list[Part], list[Path]]:
+def find_parts(
+    root: Path, task: str, deepest: int = DEEPEST, seen: frozenset[str] = frozenset()
+) -> tuple[list[Part], list[Path]]:
     """(parts, folders that are not read) of a folder, or of the folders below it.
 
     Where a folder holds images and targets under the usual names, these are read and nothing else of it; where not,
@@ -115,7 +127,9 @@ def find_parts(root: Path, task: str, deepest: int = DEEPEST) -> tuple[list[Part
         root (Path): where to look.
         task (str): segmentation or depth.
         deepest (int): levels of sub-folders to look in. Default 3.
+        seen (frozenset[str]): folders above, which a link may lead back to. Default frozenset(): none.
     """
+    seen |= {os.path.realpath(root)}
     named = by_role(root, task)
     parts = [
         Part(f"{rest}/" if rest else "", *(first_with_files(kinds[kind], kind) for kind in ("images", "targets")))
@@ -127,7 +141,9 @@ def find_parts(root: Path, task: str, deepest: int = DEEPEST) -> tuple[list[Part
         return parts, [child for child in children if not any(child in part for part in parts)]
     unread = []
     for child in children if deepest else []:
-        inner, other = find_parts(child, task, deepest - 1)
+        if os.path.realpath(child) in seen:
+            continue
+        inner, other = find_parts(child, task, deepest - 1, seen)
         parts += [part._replace(prefix=f"{nfc(child.name)}/{part.prefix}") for part in inner]
         unread += other if inner else [child]
     alone = named.get("", {}).get("images")
@@ -150,7 +166,7 @@ def read_folder(folder: Path, kind: str, where: str, prefix: str = "", into: Sid
     Args:
         folder (Path): an existing folder.
         kind (str): images or targets.
-        where (str): what a note calls the folder.
+        where (str): what a note calls the files, such as "masks/{}".
         prefix (str): what the keys begin with. Default "".
         into (Side | None): takes them in. Default None: a new side.
 
@@ -186,11 +202,16 @@ def read_option(root: Path, option: str, kind: str) -> Side:
             f"'*/Original/*.png', absolute or relative to {root}"
         )
     if not is_pattern:
-        side = read_folder(folder, kind, option)
+        side = read_folder(folder, kind, f"{text}/{{}}")
     else:
-        found, side, expression = walk(folder, SUFFIXES[kind]), Side(), matcher(pattern)
-        keys = ((key_of(path.relative_to(folder).as_posix(), expression), path) for path in found.files)
-        side.add(found, [(nfc(key), path) for key, path in keys if key is not None], option)
+        found, side = walk(folder, SUFFIXES[kind]), Side()
+        for whole in (pattern, f"{pattern}/**"):
+            expression = matcher(whole)
+            keys = ((key_of(path.relative_to(folder).as_posix(), expression), path) for path in found.files)
+            matched = [(nfc(key), path) for key, path in keys if key is not None]
+            if matched:
+                side.add(found, matched, option)
+                break
     if not side.files:
         raise DataError(f"{folder / pattern}: no such {kind} ({', '.join(SUFFIXES[kind])}); see dataset.options.{kind}")
     return side

@@ -19,7 +19,7 @@ from PIL import Image
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError
-from al_lightning.data.pixels import Pixels
+from al_lightning.data.pictures.pixels import Pixels
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # one line says that a file cannot be read
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from al_lightning.data.errors import DataError
 from al_lightning.data.files import nfc
-from al_lightning.data.listing import SPLIT_NAMES, Listing
+from al_lightning.data.own.listing import SPLIT_NAMES, Listing
 from al_lightning.data.table_file import SEPARATORS, Lines, read_lines
 from al_lightning.data.walk import some
 
@@ -28,6 +28,23 @@ OF_TASK = {
 }
 """Task -> more names of the column of targets; they are not read under the other task."""
 EXPECTED = "image, target[, group][, split]"
+
+
+def locate_csv(csv: str, root: Path) -> Path:
+    """The CSV: absolute, below root, or below the working folder.
+
+    Raises:
+        FileNotFoundError: it is nowhere.
+    """
+    tried = [Path(os.path.abspath(base / os.path.expanduser(csv))) for base in (root, Path.cwd())]
+    found = next((path for path in tried if path.exists()), None)
+    if found is None:
+        names = " and ".join(map(str, dict.fromkeys(tried)))
+        raise FileNotFoundError(
+            f"{tried[0]}: no such file; dataset.options.csv is absolute or relative to {root} or to the working "
+            f"folder; tried {names}"
+        )
+    return found
 
 
 def meaning_of(column: str, task: str) -> str | None:
@@ -64,10 +81,11 @@ def read_columns(lines: Lines, path: Path, task: str) -> tuple[dict[str, int], l
             unread.append(f"{column!r}{_nearest(column, task)}")
         elif any(position < len(cells) and cells[position] for _, cells in lines.records):
             unread.append(f"number {position + 1}, which has no name")
-    if "image" not in found:
+    missing = [meaning for meaning in ("image", "target") if meaning not in found]
+    if missing:
         raise DataError(
-            f"{path}: columns {list(lines.header)}; expected {EXPECTED}, named in the first line"
-            + "".join(_nearest(column, task) for column in lines.header)
+            f"{path}: columns {list(lines.header)}; expected {EXPECTED}, named in the first line; no "
+            f"{' and no '.join(missing)}" + (f"; not read: {', '.join(unread)}" if unread else "")
         )
     notes = []
     if lines.separator != ",":
@@ -136,7 +154,7 @@ def read_csv(path: Path, root: Path, task: str) -> Listing:
         listing.splits = None
     shared = [f"lines {some(numbers)}: {target}" for target, numbers in users.items() if len(numbers) > 1]
     if shared:
-        listing.notes.append(f"{path.name}: {len(shared)} targets belong to more than one image ({some(shared)})")
+        listing.notes.append(f"{path.name}: more than one image has the same target: {some(shared)}")
     return listing
 
 
@@ -211,7 +229,7 @@ def _nearest(column: str, task: str) -> str:
         return f" (read with dataset.options.task={other})"
     known = {name: meaning for meaning, names in MEANINGS.items() for name in names.split()}
     known |= dict.fromkeys(OF_TASK[task].split(), "target")
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return f" (nearest: {known[near[0]]})" if near else ""
 
 

@@ -154,7 +154,10 @@ def pair_up(images: Sequence[str], targets: Sequence[str], task: str) -> Pairs |
     known = [
         (image, target)
         for image in (PLAIN, *present(IMAGE_AFFIXES, image_names))
-        for target in (PLAIN, *present(TARGET_AFFIXES[task], target_names))
+        for target in (
+            PLAIN,
+            *present(TARGET_AFFIXES[task], [*target_names, *(INDEX.sub("", n) for n in target_names)]),
+        )
     ]
     learned = [(PLAIN, affix) for affix in around(image_names, target_names)]
     learned += [(affix, PLAIN) for affix in around(target_names, image_names)]
@@ -187,7 +190,7 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
     """
     names = [file.rpartition("/")[2] for file in files]
     found: list[tuple[list[str], Pairs]] = []
-    for target in present(TARGET_AFFIXES[task], [INDEX.sub("", name) for name in names]):
+    for target in present(TARGET_AFFIXES[task], [*names, *(INDEX.sub("", name) for name in names)]):
         is_target = {
             file
             for file, name in zip(files, names, strict=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from al_lightning.core.arrays import Size
-from al_lightning.data import dicom, tiff
-from al_lightning.data.pillow import bits_of, may_be_oriented, of_pillow, orientation_of, pages_of
-from al_lightning.data.pixels import Pixels, check_page
+from al_lightning.data.pictures import dicom, tiff
+from al_lightning.data.pictures.pillow import bits_of, may_be_oriented, of_pillow, orientation_of, pages_of
+from al_lightning.data.pictures.pixels import Pixels, check_page
 
 _BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
 """Orientation -> the one that undoes it."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError
-from al_lightning.data.pixels import Pixels, check_page
+from al_lightning.data.pictures.pixels import Pixels, check_page
 
 SUFFIXES = (".dcm", ".dicom")
 

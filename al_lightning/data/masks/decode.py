@@ -1,21 +1,20 @@
-"""MaskReading: how the masks of a set become class numbers, and the check of each file that it fits."""
+"""Pixels of a mask -> class numbers, as a `MaskReading` says, and the check that they fit it; pure functions."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.core.task import IGNORE
-from al_lightning.data.mask_survey import alpha_of, distinct, listed, plain
-from al_lightning.data.outlines import filled
-from al_lightning.data.pixels import Pixels, colours_of, grey_of, named, numbers_of
-from al_lightning.data.stored import read_pixels
+from al_lightning.data.masks.outlines import filled
+from al_lightning.data.masks.survey import alpha_of, distinct, listed, plain
+from al_lightning.data.pictures.pixels import Pixels, colours_of, grey_of, numbers_of
 
-How = Literal["threshold", "index", "palette", "foreground", "colours", "alpha", "outline"]
+if TYPE_CHECKING:
+    from al_lightning.data.masks.reading import MaskReading
+
 TOO_GREY = 0.05
 """Fraction of the pixels of a mask of grey levels that may lie half way between black and white, where they outnumber
 the white ones."""
@@ -23,85 +22,8 @@ PAINTED = 16
 """Pixels half way between black and white, with none that is white, that make a file differ from its set."""
 NUMBERS = 32
 """Distinct values above which a file holds no class numbers."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the masks that were looked at hold."""
-
-    looked_at: int
-    of: int
-    what: str
-    """Their kind, such as "8-bit grey, values 0 and 255"."""
-    fractions: tuple[float, ...] = ()
-    """Fraction of the valid pixels that is of each class."""
-    empty: int = 0
-    """Masks without any pixel above class 0."""
-    void: float = 0.0
-    """Fraction of the pixels that is void."""
-
-
-@dataclass(frozen=True)
-class MaskReading:
-    """How the masks of a set are read; `decode` refuses a file that does not fit."""
-
-    how: How
-    classes: tuple[str, ...]
-    white: float = 255.0
-    """The brightest level of the set's files of 8 bits."""
-    deep_white: float | None = None
-    """The same of more bits; None where the set has no such file."""
-    threshold: float | None = None
-    """Levels above are class 1; None: above half of the range, and levels half way are refused."""
-    noisy: bool = False
-    """Whether levels near the ends are the codec's noise, and not numbers."""
-    given: bool = True
-    """Whether an option said how, and not the files themselves."""
-    foreground: tuple[int, ...] = ()
-    """Stored numbers that are class 1."""
-    void: tuple[int, ...] = (IGNORE,)
-    """Stored numbers that count in no loss and no metric."""
-    colours: tuple[tuple[int, int, int, int], ...] = ()
-    """(red, green, blue, class or `IGNORE`)."""
-    palette: tuple[tuple[int, int, int, int], ...] = ()
-    """(index, red, green, blue) of the palettes of the set; () where any will do."""
-    invert: bool = False
-    """Exchange the two classes."""
-    page: int | None = None
-    found: Found | None = None
-
-    def decode(self, path: Path) -> NDArray[np.uint8]:
-        """(H, W) class numbers, `IGNORE` for void.
-
-        Raises:
-            DataError: the file does not fit; the message says what it holds.
-            OSError: it is missing, foreign or truncated.
-        """
-        with named(path):
-            return classes_of(read_pixels(path, self.page, only_if_several=True), self)
-
-    def describe(self) -> str:
-        """One line: what the masks are, and what they hold."""
-        if self.found is None:
-            return f"masks: {self.how}"
-        found = self.found
-        parts = [found.what]
-        if len(self.classes) == 2 and found.fractions:
-            parts.append(f"{self.classes[1]} {100 * found.fractions[1]:.1f} % of pixels")
-        elif found.fractions:
-            parts.append(f"{sum(f > 0 for f in found.fractions)} of {len(self.classes)} classes found")
-        if found.void:
-            parts.append(f"void {100 * found.void:.1f} %")
-        line = f"masks: {', '.join(parts)}"
-        if found.empty:
-            line += f"; {found.empty} of {found.looked_at} masks are empty"
-        return line + (f" ({found.looked_at} of {found.of} looked at)" if found.looked_at < found.of else "")
-
-    def facts(self) -> dict[str, Any]:
-        """What environment.json records."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("found", "classes", "palette")}
-        found = {} if self.found is None else asdict(self.found)
-        return {"line": self.describe(), **kept, **found}
+FEW = 8
+"""Distinct values up to which a file that no codec has changed was painted in single values."""
 
 
 def classes_of(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
@@ -183,8 +105,11 @@ def misfit(levels: NDArray[Any], white: float, noisy: bool, given: bool = False)
         return f"holds only {listed(values)}, of which a threshold would leave nothing; {remedy}"
     if given:
         return None
+    odd = values[(values > 0) & (values <= white / 8)]
+    if odd.size and not noisy and len(values) <= FEW:
+        return f"holds {listed(values)}; {remedy}"
     middle, bright = int(counts[~low & ~high].sum()), int(counts[high].sum())
-    if middle > TOO_GREY * counts.sum() and middle > bright or (not bright and middle >= PAINTED):
+    if (middle > TOO_GREY * counts.sum() and middle > bright) or (not bright and middle >= PAINTED):
         return (
             f"holds {listed(values)}, {100 * middle / counts.sum():.1f} % of its pixels half way between black and "
             "white; paint it black and white, or set dataset.options: {threshold: 127}"
@@ -197,11 +122,12 @@ def _by_number(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
     if reading.how == "palette":
         if pixels.palette is None:
             raise ValueError("has no palette, and the masks of this set are read by theirs; save it as the others")
-        _check_palette(pixels, reading)
     elif reading.how == "index" and not reading.given:
         pixels = plain(pixels)
         if pixels.kind == "palette":
             raise ValueError("has a palette of colours, and the masks of this set none; save it as the others")
+    if reading.palette and pixels.palette is not None:
+        _check_palette(pixels, reading)
     numbers = numbers_of(pixels)
     values, _ = distinct(numbers)
     if reading.how == "foreground":

@@ -23,7 +23,7 @@ ALIKE = 0.5
 """The same as a fraction of the difference of images that are no neighbours: 0.04 to 0.07 in rendered colonoscopy,
 0.6 to 0.8 in CamVid at one frame a second, 1.0 in Kvasir-SEG and GlaS, whose numbers mean nothing."""
 AT_MOST, A_FEW = 128, 16
-"""Pairs of neighbours that `auto` looks at, and `none` for its warning."""
+"""Pairs of neighbours that `auto` looks at, and `warnings`."""
 EACH = 64
 """Series up to which each is judged by itself."""
 
@@ -45,12 +45,6 @@ def group_keys(
     notes: list[str] = []
     if rule == "none":
         ruled = list(ids)
-        videos = set() if any(groups) else look_like_videos(ids, images, A_FEW)
-        if videos:
-            notes.append(
-                f"names count up and neighbours look alike ({some(sorted(videos))}): frames of one video may be in "
-                "several splits; dataset.options.groups=video keeps them together"
-            )
     elif rule == "folder":
         ruled = [PurePosixPath(name).parent.as_posix() for name in ids]
     elif rule == "video":
@@ -63,9 +57,31 @@ def group_keys(
     keys = [group or other for group, other in zip(groups, ruled, strict=True)]
     if rule != "none" or any(groups):
         named = sum(group is not None for group in groups)
-        how = f"groups={rule}" + f", {named} images by the CSV" * (named > 0)
-        notes.insert(0, f"{how}: {len(ids)} images in {len(set(keys))} groups ({some(dict.fromkeys(keys))})")
+        how = ["as the CSV names them"] * (named > 0) + [f"by groups={rule}"] * (named < len(ids))
+        notes.insert(0, f"{len(ids)} images in {len(set(keys))} groups ({some(dict.fromkeys(keys))}), {', '.join(how)}")
     return keys, notes
+
+
+def warnings(ids: Sequence[str], images: Sequence[Path]) -> list[str]:
+    """Signs that images which stand for themselves belong together, so that a draw puts one scene in several splits.
+
+    Args:
+        ids (Sequence[str]): (n,) ids.
+        images (Sequence[Path]): (n,) files, of which a few are looked at.
+    """
+    folders = dict.fromkeys(PurePosixPath(name).parent.as_posix() for name in ids)
+    if 1 < len(folders) < len(ids):
+        return [
+            f"images of one folder may be in several splits: they lie in {len(folders)} folders ({some(folders)}); "
+            "where these are patients or videos, set dataset.options.groups=folder"
+        ]
+    videos = look_like_videos(ids, images, A_FEW)
+    if videos:
+        return [
+            f"frames of one video may be in several splits: names count up and neighbours look alike "
+            f"({some(sorted(videos))}); dataset.options.groups=video keeps them together"
+        ]
+    return []
 
 
 def series_of(name: str) -> str:

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 
 def is_outline(foreground: NDArray[np.bool_]) -> bool:
-    """Whether a mask (H, W) is a thin closed line: opening with 5 x 5 leaves nothing, and filling at least doubles it."""
+    """Whether a mask (H, W) is a thin closed line: opening (5 x 5) leaves nothing, and filling at least doubles it."""
     area = int(foreground.sum())
     if area < 8 or ndimage.binary_opening(foreground, np.ones((5, 5))).sum() > 0.05 * area:
         return False

@@ -1,0 +1,2 @@
+from .simulated import Simulated as Simulated
+from .table import ORACLES as ORACLES

@@ -1,0 +1,8 @@
+"""Oracles by name, one line each."""
+
+from typing import Any
+
+from al_lightning.config.table import Table
+
+ORACLES: Table[Any] = Table("oracle", {"simulated": "al_lightning.oracles.simulated:Simulated"})
+"""name -> what builds it, an `Oracle`; the parameters beside target_file are the options of the YAML."""
