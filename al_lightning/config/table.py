@@ -55,7 +55,7 @@ class Table(Mapping[str, Callable[..., T]], Generic[T]):
         """
         entry = self._entries.get(name)
         if isinstance(entry, str):
-            entry = self._entries[name] = self._load(name, EntryPoint(name, entry, self.group))
+            return self._load(name, EntryPoint(name, entry, self.group))
         if entry is not None:
             return entry
         if ":" in name:
