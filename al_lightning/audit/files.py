@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from al_lightning.audit.pairs import STORED, thumbnail
 from al_lightning.core.task import IGNORE
 from al_lightning.data.dataset import DataError, DenseDataset
+from al_lightning.data.masks import MaskReading
 from al_lightning.data.reading import binary_mask, decoded, grey_levels, is_deep, threshold_map
 
 Severity = Literal["error", "warning", "info"]
@@ -114,8 +115,10 @@ def inspect_target(dataset: DenseDataset, row: int, size: tuple[int, int] | None
     if noun == "mask":
         defects += [(kind, "warning", path, detail) for kind, detail in _mask_content(dataset, target)]
         defects += [("mask grey", "warning", path, detail) for detail in _grey(path, dataset.decode_target)]
-    elif target.min() == target.max():
-        defects.append(("depth constant", "warning", path, f"{target.min():.4g} cm everywhere"))
+    elif not (measured := target[np.isfinite(target)]).size:
+        defects.append(("depth empty", "warning", path, "no pixel is measured"))
+    elif measured.min() == measured.max():
+        defects.append(("depth constant", "warning", path, f"{measured.min():.4g} cm everywhere"))
     return defects
 
 
@@ -137,7 +140,11 @@ def _mask_content(dataset: DenseDataset, target: NDArray[Any]) -> list[tuple[str
 
 def _grey(path: Path, decode: Callable[[Path], NDArray[Any]]) -> list[str]:
     """Whether a mask that is cut at half holds much that is neither black nor white."""
-    if (decode.func if isinstance(decode, partial) else decode) not in (binary_mask, threshold_map):
+    reading = getattr(decode, "__self__", None)
+    if isinstance(reading, MaskReading):
+        if reading.how != "threshold":
+            return []
+    elif (decode.func if isinstance(decode, partial) else decode) not in (binary_mask, threshold_map):
         return []
     if is_deep(path):
         return []

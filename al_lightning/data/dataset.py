@@ -165,9 +165,10 @@ class DenseDataset:
         target = decoded(path, self.decode_target)
         size = self.native_size(row)
         if target.shape[:2] != size:
+            turns = self.image_reading.turns(self.images[row])
             raise DataError(
                 f"{path}: the target is {target.shape[1]} x {target.shape[0]} pixels but its image "
-                f"{self.images[row].name} is {size[1]} x {size[0]}; give both the same size"
+                f"{self.images[row].name} is {size[1]} x {size[0]}{turns}; give both the same size"
             )
         return target
 

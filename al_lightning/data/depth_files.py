@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from al_lightning.data.pictures.pixels import grey_of
+from al_lightning.data.pictures.pixels import equal_channels, grey_of
 from al_lightning.data.pictures.stored import read_pixels
 
 ARRAYS = (".npy", ".exr")
@@ -34,7 +34,7 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
         return of_array(_exr(path))
     pixels = read_pixels(path, page, only_if_several=True)
     colours = pixels.values if pixels.palette is None else pixels.palette[np.unique(pixels.values)]
-    if colours.ndim > 1 and pixels.kind != "grey" and not (colours == colours[..., :1]).all():
+    if pixels.kind != "grey" and not equal_channels(colours):
         raise ValueError(
             "holds colours, of which the depth is not known (a colour map, bytes packed in colours); save 16-bit grey "
             "or .npy"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError, decoded
-from al_lightning.data.pictures.pixels import Pixels, colours_of, named
+from al_lightning.data.pictures.pixels import Pixels, check_page, colours_of, named
 from al_lightning.data.pictures.stored import Header, read_header, read_pixels
 from al_lightning.data.sample import evenly, readable
 
@@ -55,6 +55,13 @@ class ImageReading:
             OSError, ValueError: the file is missing or foreign.
         """
         return read_header(path, self.page).shown(self.upright)
+
+    def turns(self, path: Path) -> str:
+        """What an error about the size of an image adds where its EXIF orientation matters."""
+        orientation = read_header(path, self.page).orientation
+        if orientation == 1:
+            return ""
+        return f", which EXIF orientation {orientation} {'turns' if self.upright else 'would turn'}"
 
     def facts(self) -> dict[str, Any]:
         """What environment.json records of it; empty for files that need no decision."""
@@ -111,6 +118,8 @@ def image_reading(
     chosen = _checked(window)
     sample = {images[row]: targets[row] for row in evenly(len(images))}
     heads = headers([*sample], page)
+    for path, head in heads.items():
+        check_page(path, head.pages, page)
     deep = [path for path, head in heads.items() if head.bits > 8]
     shallow = [path for path, head in heads.items() if head.bits <= 8]
     if deep and shallow:

@@ -59,7 +59,8 @@ def plot_sample(
 
     Args:
         image (NDArray): (H, W, 3) uint8 RGB.
-        target (NDArray | None): (H, W) class indices with `IGNORE` for void, or depth in cm; None where there is none.
+        target (NDArray | None): (H, W) class indices with `IGNORE` for void, or depth in cm with NaN where it is not
+            measured; None where there is none.
         task (Task): what the target holds.
         title (str): of the figure.
         width (float): of the figure, in inches. Default 8.
@@ -87,7 +88,10 @@ def plot_sample(
 
 
 def _plot_depth(axes: Axes, target: NDArray[Any]) -> None:
-    shown = axes.imshow(target, cmap="magma", vmin=0.0, interpolation="nearest")
+    shades = matplotlib.colormaps["magma"].with_extremes(bad="0.6")
+    shown = axes.imshow(target, cmap=shades, vmin=0.0, interpolation="nearest")
+    if not np.isfinite(target).all():
+        axes.set_xlabel("grey: not measured")
     axes.figure.colorbar(shown, ax=axes, label="depth in cm", fraction=0.05)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,9 @@ def read_lines(path: Path, is_known: Callable[[str], bool] = bool) -> Lines:
         DataError: it is a folder, empty, or no CSV in UTF-8; the message names the line.
     """
     text = _text(path)
-    skipped = 0
-    first, _, rest = text.partition("\n")
-    separator = ""
-    if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:
-        separator, text, skipped = first.strip()[-1], rest, 1
+    skipped, separator = 0, ""
+    if named := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):
+        separator, text, skipped = named[1], text[named.end() :], 1
     start = 1 + skipped
     records: list[tuple[int, tuple[str, ...]]] = []
     reader = csv.reader(
@@ -102,7 +101,7 @@ def _text(path: Path) -> str:
 
 def _separator(text: str, is_known: Callable[[str], bool]) -> str:
     """The separator that reads most from the first line with content."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in text.splitlines() if re.search(r"\w", line)), "")
 
     def columns(separator: str) -> tuple[int, int]:
         try:

@@ -120,7 +120,7 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
         for line, row in enumerate(rows.tolist()):
             truth = answers[0][line][1]
             panels = [(cache.images(np.array([row]))[0].transpose(1, 2, 0), Path(dataset.ids[row]).name[-26:])]
-            scale = f"{truth.min():.1f} to {truth.max():.1f} cm" if better < 0 else ""
+            scale = "{:.1f} to {:.1f} cm".format(*measured_range(truth)) if better < 0 else ""
             panels += [(colours(truth, dataset, truth), f"truth\n{scale}" if line == 0 else scale)]
             for run, found in zip(runs, answers, strict=True):
                 value = score(*found[line])
@@ -143,17 +143,25 @@ def score(guess: NDArray[Any], truth: NDArray[Any]) -> float:
         0.5
     """
     if truth.dtype == np.float32:
-        return float(np.sqrt(np.mean((guess.astype(np.float64) - truth) ** 2)))
+        measured = np.isfinite(truth)
+        squared = (guess.astype(np.float64)[measured] - truth[measured]) ** 2
+        return float(np.sqrt(squared.mean())) if squared.size else float("nan")
     iou, _, present = overlaps(confusion(torch.tensor(guess)[None], torch.tensor(truth)[None], 256))
     return float(foreground(iou, present)[0])
+
+
+def measured_range(truth: NDArray[Any]) -> tuple[float, float]:
+    """Least and largest depth (H, W) in cm, without what is NaN; 0 twice where nothing is measured."""
+    found = truth[np.isfinite(truth)]
+    return (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
 
 
 def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) colours: one per class and grey for void, or depth on the scale of its target."""
     if truth.dtype == np.float32:
-        low, high = float(truth.min()), float(truth.max())
+        low, high = measured_range(truth)
         scaled = (values - low) / max(high - low, 1e-6)
-        return np.asarray(matplotlib.colormaps["magma"](scaled.clip(0, 1))[..., :3])
+        return np.asarray(matplotlib.colormaps["magma"].with_extremes(bad="0.5")(scaled.clip(0, 1))[..., :3])
     if len(dataset.task.classes) == 2:
         palette = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     else:

@@ -79,5 +79,5 @@ def test_tables_are_read_without_spaces_and_byte_order_mark(tmp_path):
         [{"name": "a", "patient ID": "1"}, {"name": "b", "patient ID": ""}],
     )
     path.write_bytes("name\nbö\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"table\.csv: not in UTF-8"):
+    with pytest.raises(DataError, match=r"table\.csv, line 2: not in UTF-8"):
         read_table(path)

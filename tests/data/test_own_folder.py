@@ -28,7 +28,8 @@ def test_two_folders_with_sub_folders_and_an_unlabelled_pool(tmp_path):
     assert data.targets[data.ids.index("p3/frame9")] is None
     with pytest.raises(DataError, match=r"p3/frame9.*has no target"):
         data.read_target(data.ids.index("p3/frame9"))
-    assert data.facts == {"groups": 50, "pool_images_without_target": 2 - len(out), "left_out": len(out)}
+    counts = {"groups": 50, "pool_images_without_target": 2 - len(out), "left_out": len(out)}
+    assert {name: data.facts[name] for name in counts} == counts
     assert np.array_equal(data.read_target(data.ids.index("p1/frame3")), half(1))
     again = folder(str(root), size=8)
     assert np.array_equal(data.test, again.test)
@@ -83,7 +84,7 @@ def test_mistakes_in_folders_are_named(tmp_path):
     with pytest.raises(DataError, match="masks: holds no image"):
         folder(str(root))
     save(root / "masks" / "a.png", half())
-    with pytest.raises(DataError, match="1 images with target in 1 groups are too few to draw 2 parts .* at least 3"):
+    with pytest.raises(DataError, match=r"1 images with target in 1 groups are too few to draw 2 parts .* at least 3"):
         folder(str(root))
     save(root / "images" / "a.png", grey(0))
     with pytest.raises(DataError, match=r"a\.(png|JPG) has the same name but for its suffix"):
@@ -100,7 +101,7 @@ def test_a_target_of_another_size_is_found_when_read(tmp_path):
 
 def test_real_kvasir_as_a_folder(real_data):
     data = folder(str(real_data / "Kvasir-SEG"), size=32)
-    assert data.notes == ()
+    assert [note for note in data.notes if not note.startswith("masks: ")] == []
     pool, validation, test = names_of(data)
     assert pool | validation | test == set(data.ids)
     assert len(data.ids) == 1000

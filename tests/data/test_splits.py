@@ -48,7 +48,7 @@ def test_a_split_depends_on_the_name_alone_unless_a_part_comes_out_empty(names, 
     plain = [where(name, *fractions, seed) for name in names]
     expected = [part if part == "pool" or has else NONE for part, has in zip(plain, has_target, strict=True)]
     if sum(has_target) < 3:
-        with pytest.raises(DataError, match="are too few to draw 2 parts .* at least 3 groups"):
+        with pytest.raises(DataError, match=r"are too few to draw 2 parts .* at least 3 groups"):
             assign(names, has_target, *fractions, seed)
         return
     parts = assign(names, has_target, *fractions, seed)

@@ -102,12 +102,21 @@ def test_resume_of_an_empty_folder_is_refused(tmp_path):
         experiment.resume(tmp_path)
 
 
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from al_lightning.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_interrupt_leaves_a_resumable_run(tiny, write_config):
     tiny["trainer"]["max_epochs"] = 2000
     tiny["budget"]["stages"] = 2
     path = write_config(tiny)
+    # A shell that starts the tests in the background lets its children ignore SIGINT; this one must not.
     process = subprocess.Popen(
-        [sys.executable, "-m", "al_lightning", "run", str(path)], stderr=subprocess.PIPE, env=os.environ
+        [sys.executable, "-c", INTERRUPTIBLE, "run", str(path)], stderr=subprocess.PIPE, env=os.environ
     )
     place = Path(tiny["runs_dir"]) / "tiny" / "ta-coreset" / "seed-0" / "checkpoints" / "stage-000" / "last.ckpt"
     deadline = time.monotonic() + 60

@@ -12,10 +12,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from al_lightning.config.options import options_of
-from al_lightning.core.learner import learner_of, set_mc_passes
+from al_lightning.core.learner import Learner, learner_of, set_mc_passes
 from al_lightning.core.prediction import Prediction
 from al_lightning.core.task import Task
-from al_lightning.core.learner import Learner
 from al_lightning.learners import LEARNERS, Committee
 
 SIZE = 64

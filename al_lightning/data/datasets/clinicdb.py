@@ -14,7 +14,8 @@ from al_lightning.core.task import Task
 from al_lightning.data.dataset import DataError, DatasetInfo, DenseDataset
 from al_lightning.data.files import by_stem, find_images, locate, pair, read_table, remedy_for, stems
 from al_lightning.data.options import Evaluation, ProtocolName, evaluation, height_width
-from al_lightning.data.reading import binary_mask, decoded
+from al_lightning.data.pictures.tiff import layout
+from al_lightning.data.reading import binary_mask, decoded, grey_levels
 from al_lightning.data.splits import split_groups
 
 INFO = DatasetInfo(
@@ -44,8 +45,6 @@ FIRST_FRAMES = (
 FRAMES = 612
 HELD_OUT = {"s1": (100, 112), "s2": (55, 62)}
 """split -> (validation, test)."""
-BITS, SAMPLES, PLANAR = 258, 277, 284
-"""TIFF tags."""
 CUT = 20.0
 """Mean difference in grey levels between 16 x 16 thumbnails above which a new sequence starts: of random pairs
 of Kvasir-SEG images 99 % differ by more, of consecutive frames of rendered colonoscopy none by more than 8."""
@@ -190,8 +189,8 @@ def cut_sequences(images: Sequence[Path]) -> list[int]:
     """
 
     def thumbnail(path: Path) -> Any:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L").resize((16, 16), Image.Resampling.BOX), dtype=np.float32)
+        small = Image.fromarray(grey_levels(path)).resize((16, 16), Image.Resampling.BOX)
+        return np.asarray(small, dtype=np.float32)
 
     small = np.stack([decoded(path, thumbnail) for path in images])
     cuts = np.abs(np.diff(small, axis=0)).mean(axis=(1, 2)) > CUT
@@ -199,11 +198,10 @@ def cut_sequences(images: Sequence[Path]) -> list[int]:
 
 
 def check_tiffs(files: Sequence[Path]) -> None:
-    """Refuse, from the headers alone, TIFFs that Pillow cannot read or reads wrongly.
+    """Refuse, from the headers alone, TIFFs that are not read as they are meant.
 
-    Pillow reads grey, palette and RGB of at most 8 bits a sample, interleaved or planar, uncompressed or
-    packed by any of its codecs (LZW, Deflate, PackBits, CCITT, JPEG). Without an error it clips 16-bit grey at
-    255, and mixes up planar samples that are of 16 bits or more than three.
+    Grey, palette and RGB of at most 8 bits a sample are read, interleaved or planar, uncompressed or packed by any
+    codec of Pillow (LZW, Deflate, PackBits, CCITT, JPEG); also RGB that is tagged grey, as the set is published.
 
     Raises:
         DataError: another kind.
@@ -212,16 +210,11 @@ def check_tiffs(files: Sequence[Path]) -> None:
         if path.suffix.lower() not in (".tif", ".tiff"):
             continue
         advice = f"convert {path.parent} to 8-bit PNG (for example: magick mogrify -format png *.tif)"
-        try:
-            with Image.open(path) as image:
-                tags = getattr(image, "tag_v2", {})
-        except Exception as error:
-            raise DataError(f"{path}: a TIFF of a kind that cannot be read ({error}); {advice}") from None
-        bits, samples, planar = tags.get(BITS, 1), tags.get(SAMPLES, 1), tags.get(PLANAR, 1) == 2
-        bits = max(bits) if isinstance(bits, tuple) else bits
-        if bits > 8 or (planar and samples not in (1, 3)):
-            kind = f"{samples} {'planar ' * planar}sample{'s' * (samples != 1)} of {bits} bits a pixel"
-            raise DataError(f"{path}: a TIFF of {kind}, which Pillow reads wrongly; {advice}")
+        found = decoded(path, lambda file: layout(file, None))
+        if found is None:
+            raise DataError(f"{path}: cannot be read as a TIFF; replace it, or {advice}")
+        if found.bits > 8 or not (found.by_pillow or found.colour_tag):
+            raise DataError(f"{path}: a TIFF of {found.kind}, which is not read as RGB or as a mask; {advice}")
 
 
 def _frame(name: str) -> int | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from al_lightning.core.task import Task
 from al_lightning.data.dataset import SPLITS, DataError, DatasetInfo, DenseDataset
+from al_lightning.data.depths import Unit
+from al_lightning.data.masks import MaskOptions, Masks
 from al_lightning.data.options import Evaluation, evaluation, height_width
 from al_lightning.data.own.drawing import draw
 from al_lightning.data.own.folder_listing import read_folders
 from al_lightning.data.own.grouping import group_keys, warnings
 from al_lightning.data.own.listing import check_names
+from al_lightning.data.own.meaning import DepthOptions, check_held_out, check_unused, meaning
 from al_lightning.data.own.table_listing import locate_csv, read_csv
-from al_lightning.data.own.union import one_target
-from al_lightning.data.reading import class_map, depth_map, threshold_map
+from al_lightning.data.own.union import check_several, one_target
 from al_lightning.data.splits import NONE, SPLIT_SEED
 
 INFO = DatasetInfo(
@@ -38,7 +39,7 @@ def folder(
     root: str = "data/folder",
     task: Literal["segmentation", "depth"] = "segmentation",
     classes: list[str] = ["background", "foreground"],  # noqa: B006 - options are read, never changed
-    masks: Literal["auto", "threshold", "index"] = "auto",
+    masks: Masks = "auto",
     maximum_cm: float = 20.0,
     invert: bool = False,
     size: int | list[int] = 256,
@@ -51,6 +52,16 @@ def folder(
     targets: str | None = None,
     several_masks: Literal["refuse", "union"] = "refuse",
     split_seed: int = SPLIT_SEED,
+    threshold: float | None = None,
+    foreground: list[int] | None = None,
+    void: list[int] = [],  # noqa: B006
+    colours: dict[str, list[int]] | None = None,
+    allow_missing_classes: bool = False,
+    unit: Unit = "auto",
+    scale: float = 1.0,
+    invalid: list[float] = [],  # noqa: B006
+    page: int | None = None,
+    window: str | list[int | float] = "auto",
 ) -> DenseDataset:
     """Your own data.
 
@@ -76,19 +87,35 @@ def folder(
     name, or an empty cell) can be in the pool only, and is labelled by whoever the oracle asks; where it is held out,
     it is in no split.
 
-    What a mask means is a rule for the whole set and not guessed by file: with `masks: threshold` any grey level
-    above half of the range is class 1; with `masks: index` a pixel holds its class number, and 255 is void.
-    `auto` is threshold for two classes and index for more. A depth map is grey, 8 or 16 bits, and its full
-    range stands for `maximum_cm`.
+    What masks mean is decided once for the whole set, before anything is drawn, from up to 200 of them, evenly
+    spaced; the first note says what was found, and a file that does not fit it is an error when it is read. Masks of
+    two classes are read as black and white (0 and 255, also of 1 bit, 12 or 16 bits, JPEG, or three equal channels),
+    as class numbers (0 and 1, with 255 for void), by the index of a palette of colours, or from an alpha channel that
+    alone varies; anything else needs an option. Masks of more classes hold class numbers, and 255 for void. Masks that
+    are empty one by one are normal; a class that no mask holds is an error.
+
+    Depth is a grey picture of 8, 16 or 32 bits, a float TIFF, .npy or (with OpenEXR installed) .exr, all of one kind.
+    The full range of 8 and 16 bits stands for `maximum_cm` unless `unit` says otherwise. Pixels that are not measured
+    (`invalid`, NaN, infinite) count in no loss and no metric. A set whose largest depth is below 0.5 cm or 1/40 of
+    maximum_cm (the smaller of the two), or above twice maximum_cm, is an error.
+
+    Images are turned upright by their EXIF orientation, unless the targets of the set fit them only as they are stored.
+    Grey, palettes and CMYK become RGB; an alpha channel is dropped where all is opaque, and an error where not. Files
+    of more than 8 bits are scaled by `window`; files of several pages need `page`.
 
     Args:
         root (str): the folder. Default "data/folder".
         task (str): segmentation or depth. Default "segmentation".
         classes (list[str]): names by class number, the background first; unused by depth. Default
             ["background", "foreground"].
-        masks (str): what a mask's pixels mean: auto, threshold or index. Default "auto".
-        maximum_cm (float): depth in cm that 255 (or 65535) stands for, above 0; unused by segmentation. Default 20.
-        invert (bool): near is bright; unused by segmentation. Default False.
+        masks (str): what a mask's pixels mean: auto; threshold (grey levels above half of the range, or above
+            `threshold`, are class 1); index (a pixel holds its class number, 255 is void); palette (the same of files
+            with a palette, all others are errors); colours (as `colours` says); alpha (as threshold, of the alpha
+            channel); or outline (closed lines, that are filled). Default "auto".
+        maximum_cm (float): largest depth in cm, by which the learner scales, above 0; unused by segmentation. Default
+            20.
+        invert (bool): of depth: near is bright; of two classes: exchange them, as white is outside of the object.
+            Default False.
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
         csv (str | None): the file, absolute or relative to `root` or to the working folder. Default None: folders are
             read.
@@ -106,6 +133,22 @@ def folder(
         several_masks (str): of two classes, where an image has several masks (x_1.png and x_2.png for x.png): refuse,
             or union for what any of them marks. Default "refuse".
         split_seed (int): draws other splits; the seed of the experiment does not. Default 2021.
+        threshold (float | None): of two classes: numbers above are class 1. Default None: above half of the range.
+        foreground (list[int] | None): of two classes: stored numbers, or indices of a palette, that are class 1; all
+            others are class 0. Default None.
+        void (list[int]): stored numbers that count in no loss and no metric, beside 255 among class numbers. Default
+            [].
+        colours (dict[str, list[int]] | None): [red, green, blue] for the name of each class, and of void; any other
+            colour is an error. Default None.
+        allow_missing_classes (bool): train although a class is in no mask. Default False.
+        unit (str): of depth: mm, cm or m, of a file's numbers times `scale`; auto for the full range of 8 or 16 bits as
+            maximum_cm. Default "auto".
+        scale (float): of depth: see unit. Default 1.
+        invalid (list[float]): numbers of depth files that mean not measured, such as [0]. Default [].
+        page (int | None): of images and targets in files of several pages: which, from 1. Default None: such files
+            are errors.
+        window (str | list[int | float]): [low, high]: the numbers that become black and white in images of more than 8
+            bits; auto for the percentiles 0.5 and 99.5 of up to 200 images. Default "auto".
 
     Raises:
         FileNotFoundError: a folder or the CSV is missing.
@@ -114,8 +157,13 @@ def folder(
     shown = height_width(size)
     if task == "segmentation" and (len(classes) < 2 or len(set(classes)) != len(classes)):
         raise DataError(f"classes={classes}: expected at least two different names, the background first")
-    if task == "segmentation" and masks == "threshold" and len(classes) != 2:
-        raise DataError(f"masks=threshold: needs two classes, but classes={classes}; set masks=index")
+    mask_options = MaskOptions(masks, threshold, foreground, void, colours, invert, allow_missing_classes, page)
+    if task == "segmentation":
+        mask_options.how(tuple(classes))
+        check_unused(task, {"unit": (unit, "auto"), "scale": (scale, 1.0), "invalid": (invalid, [])})
+    else:
+        given = {"masks": (masks, "auto"), "threshold": (threshold, None), "foreground": (foreground, None)}
+        check_unused(task, given | {"void": (void, []), "colours": (colours, None)})
     if task == "depth" and maximum_cm <= 0:
         raise DataError(f"maximum_cm={maximum_cm}: expected a depth above 0")
     if csv and (images or targets):
@@ -123,20 +171,16 @@ def folder(
     base = Path(os.path.abspath(os.path.expanduser(root)))
     listing = read_csv(locate_csv(csv, base), base, task) if csv else read_folders(base, task, images, targets)
     check_names(listing.ids, listing.images)
+    union_notes = check_several(listing.further, several_masks, 0 if task == "depth" else len(classes))
     keys, group_notes = group_keys(listing.ids, listing.images, listing.groups, groups)
     if groups == "none" and not any(listing.groups) and not listing.splits:
         group_notes = warnings(listing.ids, listing.images)
     splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base))
     pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
-    # What a target's pixels mean.
-    if task == "depth":
-        decode: Any = partial(depth_map, maximum=maximum_cm, invert=invert)
-    elif masks == "threshold" or (masks == "auto" and len(classes) == 2):
-        decode = threshold_map
-    else:
-        decode = partial(class_map, classes=len(classes))
-    decode, union_notes = one_target(decode, listing.further, several_masks, 0 if task == "depth" else len(classes))
-    return DenseDataset(
+    depth = DepthOptions(maximum_cm, unit, scale, invalid, invert)
+    what = depth if task == "depth" else tuple(classes)
+    found = meaning(listing.images, listing.targets, listing.further, what, mask_options, page, window)
+    dataset = DenseDataset(
         name="folder",
         task=Task("depth", (), maximum_cm) if task == "depth" else Task("segmentation", tuple(classes)),
         ids=tuple(listing.ids),
@@ -146,13 +190,17 @@ def folder(
         validation=held_out,
         test=tested,
         size=shown,
-        decode_target=decode,
+        decode_target=one_target(found.decode, listing.further),
         evaluate_at=evaluation(evaluate_at, "clean"),
         facts={
             "groups": len(set(keys)),
             "pool_images_without_target": sum(listing.targets[row] is None for row in pool),
             "left_out": splits.count(NONE),
+            **found.facts,
         },
         groups=tuple(keys),
-        notes=(*listing.notes, *union_notes, *group_notes, *split_notes),
+        notes=(*found.notes, *listing.notes, *union_notes, *group_notes, *split_notes),
+        image_reading=found.images,
     )
+    check_held_out(dataset)
+    return dataset

@@ -13,7 +13,7 @@ from al_lightning.core.task import IGNORE
 from al_lightning.data.errors import DataError, decoded
 from al_lightning.data.masks.outlines import is_outline
 from al_lightning.data.masks.reading import Found, MaskReading
-from al_lightning.data.masks.survey import Seen, listed, union
+from al_lightning.data.masks.survey import LISTED, Seen, histogram, listed, union
 from al_lightning.data.sample import CHUNK, evenly, look, readable
 
 OUTLINES = 24
@@ -39,7 +39,7 @@ class Content:
 
 def content(target: NDArray[np.uint8], classes: int, outlines: bool = False) -> Content:
     """Count (H, W) class numbers, and look for an outline where asked."""
-    counts = np.bincount(target.reshape(-1), minlength=256)
+    counts = histogram(target)
     corners = target[[0, 0, -1, -1], [0, -1, 0, -1]] == 1
     outline = outlines and is_outline(target == 1)
     return Content((*counts[:classes].tolist(), int(counts[IGNORE])), bool(corners.sum() >= 3), outline)
@@ -153,7 +153,7 @@ def _what(reading: MaskReading, found: Sequence[Seen]) -> str:
     bits = " and ".join([*(f"{width}-" for width in widths[:-1]), f"{widths[-1]}-bit"])
     levels = reading.how in ("threshold", "outline")
     white = {255.0 if levels and one.bits == 1 and value else value for one in found for value in one.values}
-    values = listed(white)
+    values = listed(white) if len(white) > LISTED else f"values {listed(white)}"
     inverted = ", inverted" if reading.invert else ""
     if reading.how == "alpha":
         return f"the alpha channel{inverted}"
@@ -161,7 +161,7 @@ def _what(reading: MaskReading, found: Sequence[Seen]) -> str:
         cut = 127 if reading.threshold is None else reading.threshold
         told = reading.threshold is not None or (len(white) > 2 and widths[-1] <= 8)
         kind = "outlines, filled" if reading.how == "outline" else "grey"
-        return f"{bits} {kind}, values {values}{f', above {cut:g} is foreground' * told}{inverted}"
+        return f"{bits} {kind}, {values}{f', above {cut:g} is foreground' * told}{inverted}"
     if reading.how == "foreground":
-        return f"{bits} numbers {values}, foreground is {listed(reading.foreground)}{inverted}"
-    return f"{'palette indices' if reading.how == 'palette' else f'{bits} class numbers'} {values}{inverted}"
+        return f"{bits} numbers, {values}, foreground is {listed(reading.foreground)}{inverted}"
+    return f"{'palette indices' if reading.how == 'palette' else f'{bits} class numbers'}, {values}{inverted}"

@@ -9,10 +9,8 @@ from al_lightning.core.task import IGNORE
 from al_lightning.data.errors import DataError
 from al_lightning.data.masks.decode import FEW, TOO_GREY
 from al_lightning.data.masks.reading import MaskReading
-from al_lightning.data.masks.survey import Colour, Seen, listed, union
+from al_lightning.data.masks.survey import RIM, Colour, Seen, listed, union
 
-PAINTED = 0.02
-"""Pixels of one grey half way, as a fraction of the white ones, above which they are a third class."""
 DEPTHS = tuple(2.0**k - 1 for k in range(8, 33))
 """Largest numbers of 8, 9, ... bits: white, in files of more bits than the camera has."""
 
@@ -137,7 +135,7 @@ def _check_ends(
     middle = sum(count for value, count in values.items() if value not in low | high)
     few = len(values) <= FEW and not any(one.lossy for one in found)
     odd = few and (any(0 < value <= depth / 8 for value in values) or len(set(values) - low - high) == 1)
-    if odd or sum(one.painted for one in found) > PAINTED * bright:
+    if odd or sum(one.painted for one in found) > RIM * bright:
         raise _unclear(found, values, classes)
     if middle > bright or middle > 2 * TOO_GREY * total:
         most = max(found, key=lambda one: one.different)

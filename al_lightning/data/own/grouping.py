@@ -13,7 +13,7 @@ from PIL import Image
 
 from al_lightning.data.errors import DataError
 from al_lightning.data.files import natural
-from al_lightning.data.walk import some
+from al_lightning.data.walk import many, some
 
 CHOICES = ("auto", "none", "folder", "video")
 SIDE = 16
@@ -171,5 +171,6 @@ def _matched(ids: Sequence[str], rule: str) -> tuple[list[str], list[str]]:
     bare = [name for name, group in zip(ids, found, strict=True) if not group]
     if len(bare) == len(ids):
         raise DataError(f"dataset.options.groups={rule!r}: matches no id, such as {ids[0]!r}")
-    notes = [f"groups={rule}: {len(bare)} ids do not match and stand for themselves ({some(bare)})"] if bare else []
+    stand = many(len(bare), "id does not match and stands for itself", "ids do not match and stand for themselves")
+    notes = [f"groups={rule}: {stand} ({some(bare)})"] if bare else []
     return [group or name for group, name in zip(found, ids, strict=True)], notes

@@ -17,13 +17,12 @@ from al_lightning.data.walk import many
 Decode = Callable[[Path], NDArray[Any]]
 
 
-def one_target(
-    decode: Decode, further: Mapping[Path, tuple[Path, ...]], several: Literal["refuse", "union"], classes: int
-) -> tuple[Decode, list[str]]:
-    """(decode of what may be several files, notes).
+def check_several(
+    further: Mapping[Path, tuple[Path, ...]], several: Literal["refuse", "union"], classes: int
+) -> list[str]:
+    """Notes on images with several targets.
 
     Args:
-        decode (Callable): file -> (H, W).
         further (Mapping): target -> more targets of the same image.
         several (str): refuse or union, the option several_masks.
         classes (int): number of classes; 0 for depth.
@@ -32,15 +31,25 @@ def one_target(
         DataError: an image has several targets, and they are refused or cannot be one.
     """
     if not further:
-        return decode, []
+        return []
     first, more = next(iter(further.items()))
-    found = f"{first}: its image has {1 + len(more)} targets, also {more[0].name} (so {many(len(further), 'image')})"
+    others = f"also {more[0].name} (so {many(len(further), 'image')})"
+    found = f"{first}: its image has {1 + len(more)} targets, {others}; keep one"
     if classes != 2:
-        raise DataError(f"{found}; keep one, or merge them into one file")
+        raise DataError(f"{found}, or merge them into one file")
     if several == "refuse":
-        raise DataError(f"{found}; keep one, or set dataset.options.several_masks=union to take what any of them marks")
-    note = f"several masks, of which the union is taken: {many(len(further), 'image')}"
-    return partial(union, decode=decode, further=further), [note]
+        raise DataError(f"{found}, or set dataset.options.several_masks=union to take what any of them marks")
+    return [f"several masks, of which the union is taken: {many(len(further), 'image')}"]
+
+
+def one_target(decode: Decode, further: Mapping[Path, tuple[Path, ...]]) -> Decode:
+    """A decode of what may be several files.
+
+    Args:
+        decode (Callable): file -> (H, W).
+        further (Mapping): target -> more targets of the same image.
+    """
+    return partial(union, decode=decode, further=further) if further else decode
 
 
 def union(path: Path, decode: Decode, further: Mapping[Path, tuple[Path, ...]]) -> NDArray[np.uint8]:

@@ -80,6 +80,12 @@ def turned(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(values)
 
 
+def equal_channels(colours: NDArray[Any]) -> bool:
+    """Whether the channels of (..., 3) are equal."""
+    first = colours[..., 0]
+    return bool((first == colours[..., 1]).all() and (first == colours[..., 2]).all())
+
+
 def is_grey(colours: NDArray[Any]) -> bool:
     """Whether colours (..., 3) are grey levels: the channels are equal, or nearly so in a picture with bright pixels.
 
@@ -87,7 +93,7 @@ def is_grey(colours: NDArray[Any]) -> bool:
         >>> is_grey(np.array([[0, 0, 0], [250, 255, 253]])), is_grey(np.array([[1, 0, 0]]))
         (True, False)
     """
-    if (colours == colours[..., :1]).all():
+    if equal_channels(colours):
         return True
     if colours.dtype != np.uint8 or colours.max() < 128:
         return False
@@ -102,7 +108,7 @@ def grey_of(pixels: Pixels) -> NDArray[Any]:
     """
     if pixels.kind == "grey":
         return np.asarray(pixels.values * np.uint8(255)) if pixels.bits == 1 else pixels.values
-    if pixels.deep and (pixels.values == pixels.values[..., :1]).all():
+    if pixels.deep and equal_channels(pixels.values):
         return np.asarray(pixels.values[..., 0])
     if pixels.deep:
         raise ValueError(f"holds colours of {pixels.bits} bits a channel; save grey levels or 8 bits")
@@ -120,7 +126,7 @@ def numbers_of(pixels: Pixels) -> NDArray[Any]:
     """
     if pixels.kind != "colours":
         return pixels.values
-    if (pixels.values == pixels.values[..., :1]).all():
+    if equal_channels(pixels.values):
         return np.asarray(pixels.values[..., 0])
     raise ValueError("holds colours; save class numbers or grey levels in one channel")
 

@@ -53,6 +53,11 @@ class CostModel(pl.LightningModule):
         with torch.no_grad():
             p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
         assert p is not None
+        if not torch.isfinite(p).all():
+            raise ValueError(
+                "cereals: the learner's probabilities are not finite: it has diverged; lower learner.options.lr, or "
+                "train it in a wider precision"
+            )
         image = torch.from_numpy(np.array(self.context.images(rows))).to(p.device).float() / 127.5 - 1
         height, width = p.shape[-2:]
         margin = (0, -width % self.network.multiple, 0, -height % self.network.multiple)
