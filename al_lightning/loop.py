@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
+from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Oracle
 from al_lightning.core.pool import LabelPool
@@ -139,15 +140,20 @@ class ActiveLearningLoop(pl.Callback):
         self._reduce: Callable[[Prediction], dict[str, Tensor]] | None = None
         """Reduction that `on_predict_batch_end` applies; None for predictions that the loop did not start."""
 
-    def start(self, initial: int) -> Query:
+    def start(self, initial: int, among: Rows | None = None) -> Query:
         """Draw and label the initial images, which are the same for all strategies with one seed.
+
+        Args:
+            initial: number of images.
+            among: ascending rows to draw from; all of the pool when left out.
 
         Raises:
             ValueError: initial is larger than the pool, or not positive.
         """
-        if not 0 < initial <= len(self.pool):
-            raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(self.pool)} images")
-        rows = random_stream(self.seed, 0, "initial").choice(self.pool.rows, initial, replace=False)
+        rows = self.pool.rows if among is None else among
+        if not 0 < initial <= len(rows):
+            raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(rows)} images")
+        rows = random_stream(self.seed, 0, "initial").choice(rows, initial, replace=False)
         query = Query.of(np.sort(rows), "initial")
         self._commit(query, 0)
         return query

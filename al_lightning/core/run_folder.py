@@ -82,7 +82,8 @@ def fit_step(member: int) -> str:
 
 
 class RunFolder:
-    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, stages.jsonl, state/, checkpoints/.
+    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, splits.json, stages.jsonl, state/,
+    checkpoints/.
 
     state/stage-<k>.json holds the finished steps of stage k: {"fit": ..., "test": ..., "row": ..., "pool": labels
     after the stage}; a stage is finished when "pool" is in it.
@@ -92,8 +93,13 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
+        self.splits = path / "splits.json"
         self.stages = path / "stages.jsonl"
         self.report = path / "report.html"
+
+    def recorded_splits(self) -> dict[str, str] | None:
+        """id -> split as it was when the run began; None where the run has not begun, or an older version began it."""
+        return json.loads(self.splits.read_text(encoding="utf-8")) if self.splits.exists() else None
 
     def checkpoints(self, stage: int) -> Path:
         """Folder of the checkpoints of a stage."""

@@ -59,7 +59,9 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     console = console or Console()
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
-    if folder.config.is_file() and (lines := difference(plain(from_saved(folder.config)), plain(full))):
+    begun = folder.config.is_file()
+    # Completed too, so that options that a later version has added do not count as differences.
+    if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
         raise ConfigError(
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"
@@ -69,8 +71,14 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             folder.append_row(done["row"])
         console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False, markup=False)
         return folder
-    setup = prepare(full)
-    if not folder.config.is_file():
+    splits = folder.recorded_splits()
+    if begun and splits is None and full.dataset.name == "folder":
+        raise ConfigError(
+            f"{folder.path}: was begun by a version that drew the splits of a folder otherwise, so that test images "
+            "could have been trained on; start a new run under another name"
+        )
+    setup = prepare(full, splits)
+    if not begun:
         probe(setup)
     try:
         run_id = _describe(setup, folder)
@@ -108,7 +116,12 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     )
     running = Running(setup, folder, loggers, loop, data)
     _say(console, f"{folder.path}: {_sizes(setup)}")
-    loop.start(setup.plan.initial)
+    for note in dataset.notes:
+        _say(console, note)
+    # Images that have joined since the run began can be picked, and are not among the initial ones.
+    recorded = folder.recorded_splits() or dataset.split_of()
+    first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
+    loop.start(min(setup.plan.initial, len(first)), first)
     for stage in range(setup.plan.stages):
         done = folder.progress(stage)
         loop.stage = data.stage = stage
@@ -162,13 +175,14 @@ def _sizes(setup: Setup) -> str:
 
 
 def _describe(setup: Setup, folder: RunFolder) -> str:
-    """Write config.yaml and environment.json unless they exist; returns the id of the W&B run."""
+    """Write environment.json, splits.json and config.yaml unless they exist; returns the id of the W&B run."""
     run_id = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
     if not is_main():
         return run_id
-    if folder.environment.is_file():
+    if folder.config.is_file():  # the last one that is written
         return str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
     write_atomic(folder.environment, json.dumps(environment(setup) | {"wandb_id": run_id}, indent=1))
+    write_atomic(folder.splits, json.dumps(setup.dataset.split_of(), indent=0, ensure_ascii=False))
     write_atomic(folder.config, to_yaml(setup.config))
     return run_id

@@ -101,13 +101,16 @@ def trainer_options(config: Config) -> dict[str, Any]:
     return dict(plain(config)["trainer"])
 
 
-def prepare(config: CompleteConfig) -> Setup:
+def prepare(config: CompleteConfig, splits: Mapping[str, str] | None = None) -> Setup:
     """Build the objects that a config names, and check them against the data and each other.
+
+    Args:
+        splits: id -> split, as an earlier start of the run recorded them; images that are new since join the pool.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: they do not fit; the message is one line.
     """
-    dataset = build_dataset(config)
+    dataset = build_dataset(config, splits)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
     plan = plan_of(config, strategy, dataset)
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
@@ -130,14 +133,17 @@ def prepare(config: CompleteConfig) -> Setup:
     return Setup(config, dataset, cache, strategy, oracle, cost, plan)
 
 
-def build_dataset(config: Config) -> DenseDataset:
+def build_dataset(config: Config, splits: Mapping[str, str] | None = None) -> DenseDataset:
     """The dataset that a config names.
+
+    Args:
+        splits: as of `prepare`.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
     dataset: DenseDataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
-    return dataset
+    return dataset if splits is None else dataset.with_splits(splits)
 
 
 def build_learner(

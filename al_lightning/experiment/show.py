@@ -15,15 +15,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from al_lightning.config import Config, from_saved, plain
-from al_lightning.config.options import build
 from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
 from al_lightning.core.prediction import Batch, Prediction
 from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.core.task import IGNORE
-from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data import Cache, DenseDataset
 from al_lightning.data.cache import resize_target
-from al_lightning.experiment.setup import build_learner, complete
+from al_lightning.experiment.setup import build_dataset, build_learner, complete
 from al_lightning.learners import Committee
 from al_lightning.loop import load_weights
 from al_lightning.metrics.dense import confusion, foreground, overlaps
@@ -104,7 +103,7 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
     for path, section in zip(paths, sections, strict=True):
         if section != sections[0]:
             raise ValueError(f"{path}: its dataset or options differ from those of {paths[0]}; draw them one by one")
-    dataset = build("dataset", DATASETS, sections[0]["name"], sections[0]["options"])
+    dataset = build_dataset(from_saved(_config_file(paths[0])), RunFolder(paths[0]).recorded_splits())
     cache = Cache(dataset, "none")
     runs = [Trained.of(path, dataset) for path in paths]
     scores = np.array([score(guess, truth) for guess, truth in _answers(runs[0], cache, dataset.test)])

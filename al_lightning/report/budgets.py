@@ -74,8 +74,8 @@ def _how_to_measure(terms: list[str]) -> str:
     """What is missing without a run with all labels, and how to get one."""
     return (
         f"{sentence_case(joined(['labels', *map(plain_name, terms)]))} for 95 % of full are missing, for they need the "
-        "same learner trained on all labels. Run this experiment with the same seeds and strategy.name=full, and report "
-        "both together."
+        "same learner trained on all labels. Run this experiment with the same seeds and strategy.name=full, and "
+        "report both together."
     )
 
 

@@ -213,7 +213,7 @@ def check_tiffs(files: Sequence[Path]) -> None:
         found = decoded(path, lambda file: layout(file, None))
         if found is None:
             raise DataError(f"{path}: cannot be read as a TIFF; replace it, or {advice}")
-        if found.bits > 8 or not (found.by_pillow or found.colour_tag):
+        if found.bits > 8 or not found.by_pillow:
             raise DataError(f"{path}: a TIFF of {found.kind}, which is not read as RGB or as a mask; {advice}")
 
 

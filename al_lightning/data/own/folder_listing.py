@@ -45,6 +45,8 @@ def read_folders(root: Path, task: str, image_files: str | None, target_files: s
             names = (path.relative_to(root).as_posix() for path in unread)
             notes.append(f"{root}: not read: {some(names)}")
     notes += _leave_out(images, targets)
+    if not images.files or not targets.files:
+        raise DataError(f"{root}: images and {NOUN[task]}s are the same files; {remedy}")
     pairs = pair_up(list(images.files), list(targets.files), task)
     if pairs is None:
         raise DataError(
@@ -78,20 +80,22 @@ def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]
         images, targets = Side(), Side()
         for part in parts:
             star = "*/" if part.prefix else ""
-            read_folder(part.images, "images", f"{star}{part.images.name}/{{}}", part.prefix, images)
+            inside = part.targets is not None and part.targets.parent == part.images
+            where = f"{star}{{}}" if inside else f"{star}{part.images.name}/{{}}"
+            read_folder(part.images, "images", where, part.prefix, images)
             if part.targets:
                 read_folder(part.targets, "targets", f"{star}{part.targets.name}/{{}}", part.prefix, targets)
-        for side, noun in ((images, "images"), (targets, "targets")):
+        for side, folder in ((images, parts[0].images), (targets, parts[0].targets)):
             if not side.files:
-                folder = parts[0].images if side is images else parts[0].targets
-                raise DataError(f"{folder}: holds no image of the {noun}; {remedy}")
+                raise DataError(f"{folder}: holds no image; {''.join(f'{note}; ' for note in side.notes())}{remedy}")
         return images, targets, unread
     folder = parts[0].images if parts else root
-    mixed = read_folder(folder, "images", f"{folder.name}/{{}}" if parts else "{}")
-    named = [] if parts else by_role(root, task).get("", {}).get("targets", [])
+    here = f"{folder.name}/" if parts else ""
+    mixed = read_folder(folder, "images", here + "{}")
+    named = by_role(folder, task).get("", {}).get("targets", [])
     if named and mixed.files:
         masks = first_with_files(named, "targets")
-        return mixed, read_folder(masks, "targets", f"{masks.name}/{{}}"), []
+        return mixed, read_folder(masks, "targets", f"{here}{masks.name}/{{}}"), []
     found = split_flat(list(mixed.files), task) if mixed.files else None
     if found is None:
         what = f"holds no folder of {NOUN[task]}s" if mixed.files else "holds no image and no folder of images"
@@ -158,7 +162,7 @@ def _listing(images: Side, targets: Side, pairs: Pairs, task: str, notes: list[s
 def _where(side: Side, name: str) -> str:
     """Where the files of a side lie, with what a rule says of their names."""
     return " or ".join(
-        where.format(name) if "{}" in where else where + f" as {name}" * (name != str(PLAIN)) for where in side.where
+        where.replace("{}", name) if "{}" in where else where + f" as {name}" * (name != str(PLAIN)) for where in side.where
     )
 
 

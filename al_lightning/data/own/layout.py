@@ -120,8 +120,9 @@ def find_parts(
 ) -> tuple[list[Part], list[Path]]:
     """(parts, folders that are not read) of a folder, or of the folders below it.
 
-    Where a folder holds images and targets under the usual names, these are read and nothing else of it; where not,
-    each of its sub-folders is a part or holds parts.
+    Where a folder holds images and targets under the usual names, these are read and nothing else of it; where it
+    holds targets so and images beside them, all of it is read; where neither, each of its sub-folders is a part or
+    holds parts.
 
     Args:
         root (Path): where to look.
@@ -137,6 +138,9 @@ def find_parts(
         if {"images", "targets"} <= set(kinds)
     ]
     children = sub_folders(root)
+    kinds = named.get("", {})
+    if "targets" in kinds and "images" not in kinds and walk(root, SUFFIXES["images"], recursive=False).files:
+        return [Part("", root, first_with_files(kinds["targets"], "targets"))], []
     if parts:
         return parts, [child for child in children if not any(child in part for part in parts)]
     unread = []
@@ -146,7 +150,7 @@ def find_parts(
         inner, other = find_parts(child, task, deepest - 1, seen)
         parts += [part._replace(prefix=f"{nfc(child.name)}/{part.prefix}") for part in inner]
         unread += other if inner else [child]
-    alone = named.get("", {}).get("images")
+    alone = kinds.get("images")
     if alone and not any(part.targets for part in parts):
         parts = [Part("", first_with_files(alone), None)]
         unread = [child for child in children if child not in parts[0]]

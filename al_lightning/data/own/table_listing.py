@@ -16,15 +16,15 @@ from al_lightning.data.table_file import SEPARATORS, Lines, read_lines
 from al_lightning.data.walk import some
 
 MEANINGS = {
-    "image": "image images img imgs file filename path filepath imagefile imagefilename imagename imagepath",
-    "target": "target targets targetpath label labels labelpath annotation annotations groundtruth gt",
+    "image": "image images img imgs file path",
+    "target": "target targets label labels annotation annotations groundtruth gt",
     "group": "group groups patient patients patientid case caseid video videoid sequence sequenceid subject subjectid",
     "split": "split splits set subset fold partition",
 }
 """What a column means -> names that people give it, in lower case and without spaces, dots, lines and dashes."""
 OF_TASK = {
-    "segmentation": "mask masks maskfile maskpath segmentation segmentations",
-    "depth": "depth depths depthfile depthpath depthmap depthmaps",
+    "segmentation": "mask masks segmentation segmentations",
+    "depth": "depth depths depthmap depthmaps",
 }
 """Task -> more names of the column of targets; they are not read under the other task."""
 EXPECTED = "image, target[, group][, split]"
@@ -218,7 +218,9 @@ def _check_width(cells: Sequence[str], width: int, where: str) -> None:
 
 
 def _plain(column: str) -> str:
-    return re.sub(r"[\W_]+", "", column.casefold())
+    """A column's name in lower case, without signs between words, and without "path" or "file name" at its end."""
+    name = re.sub(r"[\W_]+", "", column.casefold())
+    return re.sub(r"(?<=.)(path|file|filename|name)s?$", "", name)
 
 
 def _nearest(column: str, task: str) -> str:

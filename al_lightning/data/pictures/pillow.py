@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,19 @@ ONE_PICTURE = ("MPO",)
 """Formats whose first picture is the one to show: a JPEG of a camera with previews behind it."""
 
 
-def of_pillow(image: Image.Image, path: Path, index: int = 0) -> Pixels:
-    """The pixels of a picture that is open at the page `index` of the file, as Pillow loads it.
+def of_pillow(image: Image.Image, again: Callable[[], Image.Image]) -> Pixels:
+    """The pixels of an open picture, as Pillow loads it.
+
+    Args:
+        image (Image.Image): not loaded yet.
+        again (Callable): opens it once more.
 
     Raises:
         ValueError: a kind that is not read.
     """
-    lossy = _lossy(image, path)
+    lossy = _lossy(image)
     mode = image.mode
-    if (deep := _sixteen_bits(image, path, index)) is not None:
+    if (deep := _sixteen_bits(image, again)) is not None:
         return Pixels(deep[..., :3], 16, None, deep[..., 3] if deep.shape[2] == 4 else None, lossy)
     if mode in ("La", "RGBa"):
         image = image.convert("LA" if mode == "La" else "RGBA")
@@ -89,7 +94,7 @@ def bits_of(image: Image.Image) -> int:
     return 1 if image.mode == "1" else 32 if image.mode in ("I", "F") else 8
 
 
-def _sixteen_bits(image: Image.Image, path: Path, index: int) -> NDArray[np.uint16] | None:
+def _sixteen_bits(image: Image.Image, again: Callable[[], Image.Image]) -> NDArray[np.uint16] | None:
     """(H, W, 3 or 4) of 16-bit colours, of which Pillow keeps the high bytes; None for other pictures.
 
     Pillow unpacks the high byte of each number; told that the bytes lie the other way round, the low one.
@@ -104,13 +109,12 @@ def _sixteen_bits(image: Image.Image, path: Path, index: int) -> NDArray[np.uint
         raise ValueError(f"holds 16-bit numbers of kind {raw!r}; save 16-bit grey or RGB, or 8 bits")
     other = raw[:-1] + {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}[raw[-1]]
     high = np.asarray(image).astype(np.uint16)
-    with _open(path) as again:
-        again.seek(index)
-        tiles: list[Any] = again.tile
-        again.tile = [
-            tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:])) for tile in tiles
+    copy: Any = again()
+    with copy:
+        copy.tile = [
+            tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:])) for tile in copy.tile
         ]
-        low = np.asarray(again)
+        low = np.asarray(copy)
     return np.asarray((high << 8) | low, dtype=np.uint16)
 
 
@@ -141,13 +145,8 @@ def pages_of(image: Image.Image) -> int:
     return 1 if image.format in ONE_PICTURE else int(getattr(image, "n_frames", 1))
 
 
-def _lossy(image: Image.Image, path: Path) -> bool:
+def _lossy(image: Image.Image) -> bool:
     if image.format == "WEBP":
-        with path.open("rb") as file:
+        with open(getattr(image, "filename", ""), "rb") as file:
             return b"VP8L" not in file.read(4096)  # the chunk of pixels of a lossless one
     return image.format in LOSSY or image.info.get("compression") in ("jpeg", "tiff_jpeg")
-
-
-def _open(path: Path) -> Any:
-    """Image.open; as Any, because Pillow types the attributes of files on a class that it does not return."""
-    return Image.open(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -11,9 +12,6 @@ from al_lightning.core.arrays import Size
 from al_lightning.data.pictures import dicom, tiff
 from al_lightning.data.pictures.pillow import bits_of, may_be_oriented, of_pillow, orientation_of, pages_of
 from al_lightning.data.pictures.pixels import Pixels, check_page
-
-_BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
-"""Orientation -> the one that undoes it."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,30 @@ def read_pixels(path: Path, page: int | None = None, upright: bool = True, only_
     if dicom.is_dicom(path):
         return dicom.read(path, page, only_if_several)
     found = tiff.layout(path, page) if tiff.is_tiff(path) else None
-    if found is not None:
-        check_page(path, found.pages, page, only_if_several)
-        if not found.by_pillow:
-            _check_size(found.size)
-            pixels = tiff.read(path, found)
-            return pixels if upright else pixels.upright(_BACK[found.orientation])
-    with Image.open(path) as image:
-        pages = found.pages if found is not None else pages_of(image)
-        index = found.index if found is not None else check_page(path, pages, page, only_if_several)
-        if index:
-            image.seek(index)
-        if image.format == "TIFF":
-            turn = orientation_of(image)  # Pillow turns the pixels by itself and forgets it
-            pixels = of_pillow(image, path, index)
-            return pixels if upright else pixels.upright(_BACK[turn])
-        pixels = of_pillow(image, path, index)
-        return pixels.upright(orientation_of(image)) if upright else pixels
+    if found is None:
+        with Image.open(path) as image:
+            index = check_page(path, pages_of(image), page, only_if_several)
+            pixels = of_pillow(_at(image, index), lambda: _at(Image.open(path), index))
+            # Pillow turns a TIFF upright by itself, and where tifffile cannot parse one that is all that can be had.
+            return pixels.upright(orientation_of(image)) if upright and image.format != "TIFF" else pixels
+    check_page(path, found.pages, page, only_if_several)
+    if not found.by_pillow:
+        _check_size(found.size)
+        pixels = tiff.read(path, found)
+    else:
+        data = tiff.fixed(path, found) if found.fixes else None
+        with Image.open(BytesIO(data) if data else path) as image:
+            pixels = of_pillow(
+                _at(image, found.index), lambda: _at(Image.open(BytesIO(data) if data else path), found.index)
+            )
+    return pixels.upright(found.orientation) if upright else pixels
+
+
+def _at(image: Image.Image, index: int) -> Image.Image:
+    """The picture at a page, from 0."""
+    if index:
+        image.seek(index)
+    return image
 
 
 def read_header(path: Path, page: int | None = None) -> Header:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import logging
 import struct
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError
@@ -46,9 +44,11 @@ class Layout:
     bits: int
     kind: str
     """In words, for a message."""
-    colour_tag: int | None
-    """The photometric tag that fits the number of samples, where the file has another."""
     by_pillow: bool
+    """Whether Pillow reads it, with the tags of `fixes`."""
+    fixes: tuple[tuple[int, int], ...] = ()
+    """(tag, value) that Pillow needs in place of what the file has: the colours that the number of samples says, and
+    no orientation, as Pillow scrambles some pictures that it turns."""
 
 
 def is_tiff(path: Path) -> bool:
@@ -77,13 +77,11 @@ def layout(path: Path, page: int | None) -> Layout | None:
 
 
 def read(path: Path, found: Layout) -> Pixels:
-    """The page's pixels, upright.
+    """The page's pixels as stored, by tifffile.
 
     Raises:
         DataError: a kind that is not read.
     """
-    if found.colour_tag is not None and found.bits <= 8:
-        return _retagged(path, found)
     import tifffile
 
     try:
@@ -109,8 +107,20 @@ def read(path: Path, found: Layout) -> Pixels:
         raise DataError(f"{path}: a TIFF of {values.dtype} numbers; save 8-bit, 16-bit or 32-bit ones")
     alpha = values[..., 3] if samples == 4 else None
     colours = values[..., :3] if samples >= 3 else values.reshape(values.shape[:2])
-    pixels = Pixels(np.ascontiguousarray(colours), values.dtype.itemsize * 8, None, alpha, tags.get(259) in JPEG)
-    return pixels.upright(found.orientation)
+    return Pixels(np.ascontiguousarray(colours), values.dtype.itemsize * 8, None, alpha, tags.get(259) in JPEG)
+
+
+def fixed(path: Path, found: Layout) -> bytes:
+    """The file with the tags of its page as `fixes` has them."""
+    from tifffile import TiffFile
+
+    data = bytearray(path.read_bytes())
+    with TiffFile(path) as file:
+        page: Any = file.pages[found.index]
+        for tag, value in found.fixes:
+            where = page.tags[tag].valueoffset
+            data[where : where + 2] = struct.pack(f"{file.byteorder}H", value)
+    return bytes(data)
 
 
 def _of(page: Any, count: int, index: int) -> Layout:
@@ -123,8 +133,8 @@ def _of(page: Any, count: int, index: int) -> Layout:
         fits = RGB
     elif samples == 1 and photometric == RGB:
         fits = BLACK_IS_ZERO
-    misread = (
-        fits is not None
+    by_tifffile = (
+        (fits is not None and bits > 8)
         or (planar and samples > 1 and (bits > 8 or samples != 3))
         or (samples == 4 and photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO))
         or (bits >= 16 and samples == 1 and photometric == WHITE_IS_ZERO and number == 1)
@@ -132,24 +142,13 @@ def _of(page: Any, count: int, index: int) -> Layout:
     )
     kind = f"{samples} {'planar ' * planar}sample{'s' * (samples != 1)} of {bits} bits a pixel"
     size = (int(page.imagelength), int(page.imagewidth))
-    return Layout(count, index, size, int(tags.get(ORIENTATION, 1)), bits, kind, fits, not misread)
+    orientation = tags.get(ORIENTATION, 1)
+    orientation = orientation if orientation in range(1, 9) else 1
+    fixes = [(ORIENTATION, 1)] if orientation != 1 else []
+    if fits is not None:
+        fixes.append((PHOTOMETRIC, fits))
+    return Layout(count, index, size, orientation, bits, kind, not by_tifffile, tuple(fixes))
 
 
 def _tags(page: Any) -> dict[int, Any]:
     return {tag.code: tag.value for tag in page.tags} if hasattr(page, "tags") else {}
-
-
-def _retagged(path: Path, found: Layout) -> Pixels:
-    """Read by Pillow, which has every codec, from a copy in memory whose photometric tag fits its samples."""
-    from tifffile import TiffFile
-
-    with TiffFile(path) as file:
-        page: Any = file.pages[found.index]
-        where = page.tags[PHOTOMETRIC].valueoffset
-        order = file.byteorder
-    data = bytearray(path.read_bytes())
-    data[where : where + 2] = struct.pack(f"{order}H", found.colour_tag)
-    with Image.open(BytesIO(data)) as image:
-        image.seek(found.index)
-        lossy = image.info.get("compression") in ("jpeg", "tiff_jpeg")
-        return Pixels(np.asarray(image), 8, lossy=lossy)  # Pillow turns a TIFF upright by itself
