@@ -60,6 +60,9 @@ def paired(data: DenseDataset) -> int:
         ("{}.png", "masks/{}.png", "<name> with masks/<name>"),
         ("{}.png", "{}_mask.png", "<name> with <name>_mask"),
         ("images/{}.png", "images/{}_mask.png", "images/<name> with images/<name>_mask"),
+        ("images/{}.png", "images/masks/{}.png", "<name> with masks/<name>"),
+        ("p1/{}.png", "p1/masks/{}.png", "*/<name> with */masks/<name>"),
+        ("p1/{}.png", "masks/p1/{}.png", "<name> with masks/<name>"),
         ("images/{}.png", "masks/{}_1.png", "images/<name> with masks/<name>_<number>"),
         ("images/A{}.png", "masks/a{}.png", "images/<name> with masks/<name>, whatever the case"),
         ("images/p1/{}.png", "masks/{}.png", "images/<name> with masks/<name>, whatever the folder"),
@@ -139,6 +142,11 @@ def test_options_name_folders_and_patterns(tmp_path):
     flat = tree(tmp_path / "flat", "{}.png", "{}_x.png")
     data = read(flat, images="*.png", targets="*_x.png")
     assert paired(data) == len(data.ids) == 20, "what is a target is no image"
+    odd = tree(tmp_path / "odd", "im{{x}}/{}.png", "[old] masks/{}.png")
+    data = read(odd, images="im{x}", targets="[old] masks")
+    assert "masks paired by: im{x}/<name> with [old] masks/<name>" in data.notes
+    with pytest.raises(DataError, match="odd: images and masks are the same files"):
+        read(odd, images="im{x}", targets="im{x}")
     usual = tree(tmp_path / "usual", "shots/{}.png", "masks/{}.png")
     assert paired(read(usual, images="shots")) == 20
     for options, kind, message in (
@@ -238,7 +246,11 @@ def test_nothing_to_read_is_said_with_what_to_do(tmp_path):
         read(tmp_path / "empty")
     for part in ("images", "masks"):
         (tmp_path / "bare" / part).mkdir(parents=True)
-    with pytest.raises(DataError, match="bare/images: holds no image"):
+    with pytest.raises(DataError, match="bare/images: holds no image; put your images in"):
+        read(tmp_path / "bare")
+    tree(tmp_path / "bare", "images/{}.png", "", masks=())
+    (tmp_path / "bare" / "masks" / "1.json").write_text("{}")
+    with pytest.raises(DataError, match=r"bare/masks: holds no image; .*1 file left out: 1 \.json; put your images in"):
         read(tmp_path / "bare")
     same = tree(tmp_path / "same", "images/{}.png", "masks/{}.png")
     save(same / "masks" / "3.tif", half())

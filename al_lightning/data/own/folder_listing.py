@@ -162,7 +162,8 @@ def _listing(images: Side, targets: Side, pairs: Pairs, task: str, notes: list[s
 def _where(side: Side, name: str) -> str:
     """Where the files of a side lie, with what a rule says of their names."""
     return " or ".join(
-        where.replace("{}", name) if "{}" in where else where + f" as {name}" * (name != str(PLAIN)) for where in side.where
+        where.replace("{}", name) if "{}" in where else where + f" as {name}" * (name != str(PLAIN))
+        for where in side.where
     )
 
 

@@ -148,7 +148,8 @@ def find_parts(
         if os.path.realpath(child) in seen:
             continue
         inner, other = find_parts(child, task, deepest - 1, seen)
-        parts += [part._replace(prefix=f"{nfc(child.name)}/{part.prefix}") for part in inner]
+        above = "" if child in kinds.get("images", []) else f"{nfc(child.name)}/"
+        parts += [part._replace(prefix=above + part.prefix) for part in inner]
         unread += other if inner else [child]
     alone = kinds.get("images")
     if alone and not any(part.targets for part in parts):

@@ -205,12 +205,7 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
 
 
 def derived(images: Sequence[str]) -> list[str]:
-    """Images that show another one once more, such as x_superpixels beside x.
-
-    Example:
-        >>> derived(["x", "x_superpixels", "y_overlay"])
-        ['x_superpixels']
-    """
+    """Images that show another one once more, such as x_superpixels beside x."""
     rules = [Rule(affix) for affix in present(DERIVED, [image.rpartition("/")[2] for image in images])]
     here = {Rule().key(image, PLAIN) for image in images}
     return [image for image in images if any(rule.key(image, rule.image) in here for rule in rules)]

@@ -16,7 +16,7 @@ from al_lightning.data.table_file import SEPARATORS, Lines, read_lines
 from al_lightning.data.walk import some
 
 MEANINGS = {
-    "image": "image images img imgs file path",
+    "image": "image images img imgs file files path paths",
     "target": "target targets label labels annotation annotations groundtruth gt",
     "group": "group groups patient patients patientid case caseid video videoid sequence sequenceid subject subjectid",
     "split": "split splits set subset fold partition",

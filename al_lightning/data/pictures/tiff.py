@@ -118,8 +118,8 @@ def fixed(path: Path, found: Layout) -> bytes:
     with TiffFile(path) as file:
         page: Any = file.pages[found.index]
         for tag, value in found.fixes:
-            where = page.tags[tag].valueoffset
-            data[where : where + 2] = struct.pack(f"{file.byteorder}H", value)
+            kind = "I" if page.tags[tag].dtype == 4 else "H"  # some writers take a long for a short
+            struct.pack_into(f"{file.byteorder}{kind}", data, page.tags[tag].valueoffset, value)
     return bytes(data)
 
 
@@ -138,7 +138,9 @@ def _of(page: Any, count: int, index: int) -> Layout:
         or (planar and samples > 1 and (bits > 8 or samples != 3))
         or (samples == 4 and photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO))
         or (bits >= 16 and samples == 1 and photometric == WHITE_IS_ZERO and number == 1)
-        or (bits == 32 and number == 1)
+        or (bits == 32 and (number == 1 or samples > 1))
+        or (bits == 16 and number == 3)
+        or bits > 32
     )
     kind = f"{samples} {'planar ' * planar}sample{'s' * (samples != 1)} of {bits} bits a pixel"
     size = (int(page.imagelength), int(page.imagewidth))
