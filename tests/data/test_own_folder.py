@@ -35,36 +35,47 @@ def test_two_folders_with_sub_folders_and_an_unlabelled_pool(tmp_path):
     assert np.array_equal(data.test, again.test)
 
 
-def test_depth_of_8_and_16_bits_in_cm(tmp_path):
+def test_depth_of_8_or_16_bits_in_cm(tmp_path):
     names = [str(i) for i in range(10)]
     root = folder_tree(tmp_path, names, targets="depth")
-    save(root / "depth" / "3.png", np.array([[0, 32767, 65535] * 2] * 6 * 1, dtype=np.uint16)[:, :6])
-    save(root / "images" / "3.JPG", grey(0, (6, 6)), format="JPEG")
     data = folder(str(root), task="depth", maximum_cm=10, size=8)
     assert data.task.kind == "depth"
-    assert data.read_target(3)[0, :3].tolist() == pytest.approx([0, 5, 10], abs=1e-3)
     assert data.read_target(4)[0, [0, -1]].tolist() == pytest.approx([0, 10])
     inverted = folder(str(root), task="depth", maximum_cm=10, invert=True, size=8)
     assert inverted.read_target(4)[0, [0, -1]].tolist() == pytest.approx([10, 0])
+    deep = np.tile(np.array([0, 32767, 65535, 0], np.uint16), (6, 2))
+    save(root / "depth" / "3.png", deep)
+    with pytest.raises(DataError, match=r"3\.png: holds uint16 and the other depth files uint8"):
+        data.read_target(3)
+    for name in names:
+        save(root / "depth" / f"{name}.png", deep)
+    data = folder(str(root), task="depth", maximum_cm=10, size=8)
+    assert data.read_target(3)[0, :3].tolist() == pytest.approx([0, 5, 10], abs=1e-3)
 
 
 def test_masks_follow_one_rule_for_the_whole_set(tmp_path):
     root = folder_tree(tmp_path, [str(i) for i in range(10)])
-    save(root / "masks" / "0.png", half(200))
-    save(root / "masks" / "1.png", half(100))
     save(root / "masks" / "2.png", half().astype(bool))
-    save(root / "masks" / "3.png", half(1))
     save(root / "masks" / "4.png", half(0))
     data = folder(str(root), size=8)
-    assert [int(data.read_target(row).max()) for row in (0, 1, 2, 4, 5)] == [1, 0, 1, 0, 1]
-    with pytest.raises(DataError, match=r"3\.png.*only 0 and 1.*masks=index"):
+    assert (
+        data.notes[0]
+        == "masks: 1- and 8-bit grey, values 0 and 255, foreground 45.0 % of pixels; 1 of 10 masks is empty"
+    )
+    assert [int(data.read_target(row).max()) for row in (2, 4, 5)] == [1, 0, 1]
+    save(root / "masks" / "3.png", half(1))
+    with pytest.raises(DataError, match=r"3\.png.*only 0 and 1.*\{masks: index\}"):
         data.read_target(3)
+    with pytest.raises(DataError, match=r"3\.png: .*save all alike"):
+        folder(str(root), size=8)
     index = folder(str(root), masks="index", size=8)
     assert [int(index.read_target(row).max()) for row in (2, 3, 4, 5)] == [1, 1, 0, 255]
+    save(root / "masks" / "0.png", half(200))
     with pytest.raises(DataError, match=r"0\.png: holds 200; expected class numbers 0 to 1"):
         index.read_target(0)
+    for name in range(10):
+        save(root / "masks" / f"{name}.png", half(1 + name % 2))
     three = folder(str(root), classes=["ground", "polyp", "tool"], size=8)
-    save(root / "masks" / "3.png", half(2))
     assert set(np.unique(three.read_target(3))) == {0, 2}
     with pytest.raises(DataError, match="masks=threshold: needs two classes"):
         folder(str(root), classes=["a", "b", "c"], masks="threshold")

@@ -86,6 +86,23 @@ def test_published_layouts_are_read_as_they_are(tmp_path):
     assert data.targets[0] == tmp_path / "depth" / "T1" / "Depth_0000.png"
 
 
+def test_depth_may_be_arrays_beside_their_images(tmp_path):
+    for way, (image, depth) in enumerate(
+        [("images/{}.png", "depth/{}.npy"), ("{}.png", "{}.npy"), ("a_{}.png", "d_{}.npy")]
+    ):
+        root = tree(tmp_path / str(way), image, "", masks=())
+        for i, name in enumerate(NAMES):
+            (root / depth.format(name)).parent.mkdir(exist_ok=True)
+            np.save(root / depth.format(name), np.full((6, 8), i + 1, np.float32))
+        if way < 2:
+            data = read(root, task="depth", unit="cm")
+            assert [float(data.read_target(row).max()) for row in range(20)] == [*range(1, 21)]
+    with pytest.raises(DataError, match=r"no rule pairs the images 'a_0', .* with the depth maps 'd_0'"):
+        read(root, task="depth")
+    with pytest.raises(FileNotFoundError, match="holds no folder of masks"):
+        read(tmp_path / "1")
+
+
 def test_a_folder_for_each_patient(tmp_path):
     for patient in range(6):
         tree(tmp_path, f"p{patient}/images/{{}}.png", f"p{patient}/Masks/{{}}.png", NAMES[:4])

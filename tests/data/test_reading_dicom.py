@@ -45,7 +45,9 @@ def test_colours_grey_and_deep_pictures(tmp_path):
     assert np.array_equal(read_rgb(path), rgb)
     assert native_size(path) == (6, 8)
     grey = rgb[..., 0]
-    assert np.array_equal(read_rgb(write(tmp_path / "b.dcm", np.ascontiguousarray(grey), "MONOCHROME2", 8))[..., 1], grey)
+    assert np.array_equal(
+        read_rgb(write(tmp_path / "b.dcm", np.ascontiguousarray(grey), "MONOCHROME2", 8))[..., 1], grey
+    )
     white = write(tmp_path / "c.dcm", np.ascontiguousarray(grey), "MONOCHROME1", 8)
     assert np.array_equal(read_rgb(white)[..., 1], 255 - grey)
     deep = RNG.integers(0, 4096, (6, 8), dtype=np.uint16)

@@ -112,20 +112,24 @@ def test_sixteen_bits_are_read_as_they_are_in_every_file(tmp_path):
 def test_the_window_is_the_percentiles_of_the_set_or_an_option(tmp_path):
     root = folder_tree(tmp_path, [str(i) for i in range(12)])
     values = [RNG.integers(100 * i, 4096, (6, 8), dtype=np.uint16) for i in range(12)]
-    for i, (path, one) in enumerate(zip(sorted((root / "images").iterdir(), key=lambda p: int(p.stem)), values)):
-        path.unlink()
+    for i, one in enumerate(values):
+        (root / "images" / f"{i}.JPG").unlink()
         save(root / "images" / f"{i}.png", one)
     low, high = np.percentile(np.stack(values), (0.5, 99.5))
     data = folder(str(root), size=[6, 8])
     assert data.facts["images"]["window"] == pytest.approx([low, high])
-    assert any(note.startswith("images: 16-bit, ") and "percentiles 0.5 and 99.5 of 12 files" in note for note in data.notes)
+    assert any(
+        note.startswith("images: 16-bit, ") and "percentiles 0.5 and 99.5 of 12 files" in note for note in data.notes
+    )
     expected = np.array([[min(255, max(0, (v - low) / (high - low) * 255)) for v in row] for row in values[5].tolist()])
     got = data.read_image(data.ids.index("5"))
     assert abs(got[..., 0] - expected).max() <= 0.5
     assert (got == got[..., :1]).all()
     given = folder(str(root), size=[6, 8], window=[0, 4095])
     assert given.read_image(0)[0, 0, 0] == round(int(values[0][0, 0]) * 255 / 4095)
-    assert not np.array_equal(Cache(data, "disk", tmp_path / "c").images(data.pool), Cache(given, "disk", tmp_path / "c").images(data.pool))
+    assert not np.array_equal(
+        Cache(data, "disk", tmp_path / "c").images(data.pool), Cache(given, "disk", tmp_path / "c").images(data.pool)
+    )
     for window, message in (
         ([4095, 0], r"window=\[4095, 0\]: expected auto, or \[low, high\]"),
         ([1], r"window=\[1\]: expected"),
@@ -157,23 +161,24 @@ def test_float_images_and_windows_that_cannot_be(tmp_path):
 
 @pytest.mark.parametrize(
     ("suffix", "options"),
-    [("png", {}), ("jpg", {}), ("gif", {}), ("bmp", {}), ("webp", {}), ("jp2", {}), ("tif", {})]
-    + [("tif", {"compression": "tiff_lzw"}), ("tif", {"compression": "tiff_adobe_deflate"})],
+    [
+        *((suffix, {}) for suffix in ("png", "jpg", "gif", "bmp", "webp", "jp2", "tif")),
+        *(("tif", {"compression": packing}) for packing in ("tiff_lzw", "tiff_adobe_deflate")),
+    ],
 )
-def test_truncated_files_are_one_line(tmp_path, suffix, options, capfd, recwarn):
+def test_truncated_files_are_one_line(tmp_path, suffix, options, capfd):
     values = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = save(tmp_path / f"a.{suffix}", values, **options)
     whole = path.read_bytes()
     for part in (0.05, 0.5, 0.9):
         path.write_bytes(whole[: int(part * len(whole))])
         for read in (read_rgb, binary_mask):
-            with pytest.raises(Exception, match=".") as error:
+            with pytest.raises((DataError, OSError, SyntaxError)) as error:
                 read(path)
             assert "\n" not in str(error.value)
         with pytest.raises(DataError, match=r"cannot be read \(.*\); replace the file or remove it"):
             read_rgb(path)
     assert capfd.readouterr() == ("", "")
-    assert len(recwarn) == 0
 
 
 def test_decompression_bombs_are_one_line(tmp_path, monkeypatch):

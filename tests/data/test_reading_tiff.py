@@ -85,7 +85,9 @@ def test_numbers_that_pillow_changes(tmp_path):
 
 def test_kinds_that_nobody_reads_are_one_line(tmp_path):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, RNG.integers(0, 9, (7, 10, 12), dtype=np.uint16), photometric="minisblack", planarconfig="separate")
+    tifffile.imwrite(
+        path, RNG.integers(0, 9, (7, 10, 12), dtype=np.uint16), photometric="minisblack", planarconfig="separate"
+    )
     with pytest.raises(DataError, match=r"a\.tif: .*7 planar samples of 16 bits a pixel; save grey levels or RGB"):
         read_rgb(path)
     tifffile.imwrite(path, np.zeros((10, 12), np.complex64))

@@ -36,7 +36,7 @@ def classes_of(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
         found = _bright(pixels, reading)
         classes = (filled(found) if reading.how == "outline" else found).astype(np.uint8)
     elif reading.how == "colours":
-        classes = _by_colour(colours_of(pixels), reading)
+        classes = _by_colour(colours_of(pixels), reading, pixels.lossy)
     else:
         classes = _by_number(pixels, reading)
     if reading.invert:
@@ -160,7 +160,7 @@ def _check_palette(pixels: Pixels, reading: MaskReading) -> None:
             )
 
 
-def _by_colour(colours: NDArray[np.uint8], reading: MaskReading) -> NDArray[np.uint8]:
+def _by_colour(colours: NDArray[np.uint8], reading: MaskReading, lossy: bool) -> NDArray[np.uint8]:
     """(H, W, 3) -> (H, W) by the table of colours."""
     packed = colours.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
     classes = np.zeros(packed.shape, np.uint8)
@@ -171,8 +171,9 @@ def _by_colour(colours: NDArray[np.uint8], reading: MaskReading) -> NDArray[np.u
         known |= here
     if not known.all():
         value = int(packed[~known][0])
+        why = ", and the file's format changes colours: save PNG" if lossy else ""
         raise ValueError(
             f"holds the colour [{value >> 16}, {value >> 8 & 255}, {value & 255}] ({(~known).sum()} pixels), which is "
-            "not listed; add it to dataset.options.colours, under void if it counts for nothing"
+            f"not listed; add it to dataset.options.colours, under void if it counts for nothing{why}"
         )
     return classes

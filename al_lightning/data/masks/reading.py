@@ -86,7 +86,7 @@ class MaskReading:
             parts.append(f"void {100 * found.void:.1f} %")
         line = f"masks: {', '.join(parts)}"
         if found.empty:
-            line += f"; {found.empty} of {found.looked_at} masks are empty"
+            line += f"; {found.empty} of {found.looked_at} masks {'is' if found.empty == 1 else 'are'} empty"
         return line + (f" ({found.looked_at} of {found.of} looked at)" if found.looked_at < found.of else "")
 
     def facts(self) -> dict[str, Any]:

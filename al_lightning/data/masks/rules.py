@@ -10,7 +10,10 @@ from al_lightning.data.errors import DataError
 from al_lightning.data.masks.decode import FEW, TOO_GREY
 from al_lightning.data.masks.reading import MaskReading
 from al_lightning.data.masks.survey import RIM, Colour, Seen, listed, union
+from al_lightning.data.walk import many
 
+BLACK = 16
+"""Largest channel of the black that is the background of a palette of class numbers."""
 DEPTHS = tuple(2.0**k - 1 for k in range(8, 33))
 """Largest numbers of 8, 9, ... bits: white, in files of more bits than the camera has."""
 
@@ -128,8 +131,8 @@ def _check_ends(
     if mixed:
         other = next(one for one in found if one.values[-1] > 1)
         raise DataError(
-            f"{mixed[0].path}: {len(mixed)} masks hold 0 and 1, and {len(found) - len(mixed)} others such as "
-            f"{other.path.name} hold {listed(other.values)}; save all alike"
+            f"{mixed[0].path}: {listed(mixed[0].values)} in {many(len(mixed), 'mask')}, but {listed(other.values)} in "
+            f"{len(found) - len(mixed)} others such as {other.path.name}; save all alike"
         )
     total, bright = sum(values.values()), sum(values[value] for value in high)
     middle = sum(count for value, count in values.items() if value not in low | high)
@@ -166,18 +169,21 @@ def _with_void(found: Sequence[Seen], classes: tuple[str, ...]) -> MaskReading:
     if len(white) > len(both):
         ones = [one for one in found if 1 in one.values]
         raise DataError(
-            f"{ones[0].path}: {len(ones)} masks hold 1, and {len(white)} others such as {white[0].path.name} hold 255 "
-            "without 1; save all alike, or set dataset.options: {masks: index} if 255 is void in all"
+            f"{ones[0].path}: 1 in {many(len(ones), 'mask')}, but 255 without 1 in {len(white)} others such as "
+            f"{white[0].path.name}; save all alike, or set dataset.options: {{masks: index}} if 255 is void in all"
         )
     return MaskReading("index", classes, given=False)
 
 
 def _by_palette(found: Sequence[Seen], grey: Sequence[Seen], classes: tuple[str, ...], page: int | None) -> MaskReading:
-    """Palettes of colours: the index is the class number, 255 is void."""
+    """Palettes of colours whose index 0 is black: the index is the class number, 255 is void.
+
+    A program that makes a palette of a picture in colours numbers them as it likes.
+    """
     if other := next((one for one in grey if one.values[-1] > 0), None):
         raise DataError(
-            f"{other.path}: {len(found)} masks have a palette of colours, such as {found[0].path.name}, and others "
-            f"hold grey levels {listed(other.values)}; save all alike"
+            f"{other.path}: grey levels {listed(other.values)}, but a palette of colours in "
+            f"{many(len(found), 'mask')} such as {found[0].path.name}; save all alike"
         )
     known = common_palette(found)
     values = union(found)
@@ -188,6 +194,12 @@ def _by_palette(found: Sequence[Seen], grey: Sequence[Seen], classes: tuple[str,
         raise DataError(
             f"{found[0].path}: the palette indices are {names} ({len(found)} masks looked at), which are no class "
             f"numbers 0 and 1; say which are {classes[1]}: dataset.options: {{foreground: [{best}]{void}}}"
+        )
+    if max(known.get(0, (0, 0, 0))) > BLACK:
+        raise DataError(
+            f"{found[0].path}: the palette has {list(known[0])} at 0 and {list(known.get(1, ()))} at 1, and background "
+            f"is black where palettes are class numbers; if 0 is {classes[0]}: dataset.options: {{masks: palette}}, "
+            "or name the colours: {colours: {class: [red, green, blue], ...}}"
         )
     entries = tuple((index, *colour) for index, colour in sorted(known.items()))
     voids = (IGNORE,) if IGNORE in values else ()

@@ -101,6 +101,9 @@ def look_at(path: Path, pixels: Pixels) -> Seen:
         order = np.argsort(-counts, kind="stable")[:LISTED]
         colours = tuple((int(k >> 32), int(k >> 16) & 0xFFFF, int(k) & 0xFFFF) for k in keys[order])
         covered = float(counts[order].sum() / counts.sum())
+        if pixels.lossy and not pixels.deep:  # the codec makes many colours of one
+            _, coarse = np.unique((pixels.values >> 5).reshape(-1, 3) @ np.array([64, 8, 1]), return_counts=True)
+            covered = float(np.sort(coarse)[-LISTED:].sum() / coarse.sum())
         return Seen(
             path,
             "colours",
@@ -165,12 +168,11 @@ def alpha_of(pixels: Pixels) -> Alpha:
     if not pixels.transparent or pixels.alpha is None:
         return "opaque"
     high = pixels.alpha > pixels.opaque // 2
-    bright = grey_of(pixels) > 127 if not pixels.deep else high
-    if not pixels.deep and (high == bright).all():
-        return "agrees"
     stored = pixels.palette[pixels.values] if pixels.palette is not None else pixels.values
-    alone = bool((stored == stored[:1, :1]).all())
-    return "alone" if alone else "differs"
+    said = bool((pixels.alpha == pixels.alpha[0, 0]).all()) or high.any() != high.all()
+    if not pixels.deep and said and (high == (grey_of(pixels) > 127)).all():
+        return "agrees"
+    return "alone" if (stored == stored[:1, :1]).all() else "differs"
 
 
 def listed(values: Iterable[float]) -> str:

@@ -6,8 +6,18 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from al_lightning.data.depth_files import ARRAYS
 from al_lightning.data.errors import DataError
-from al_lightning.data.own.layout import Side, by_role, find_parts, first_with_files, read_folder, read_option
+from al_lightning.data.own.layout import (
+    IMAGES,
+    SUFFIXES,
+    Side,
+    by_role,
+    find_parts,
+    first_with_files,
+    read_folder,
+    read_option,
+)
 from al_lightning.data.own.listing import SPLIT_NAMES, Listing
 from al_lightning.data.own.pairing import PLAIN, Pairs, Rule, derived, pair_up, split_flat
 from al_lightning.data.splits import NONE
@@ -61,15 +71,15 @@ def _by_option(
 ) -> tuple[Side, Side]:
     """Both sides where an option names at least one."""
     sides = []
-    for kind, option in (("images", image_files), ("targets", target_files)):
+    for kind, option, suffixes in (("images", image_files, IMAGES), ("targets", target_files, SUFFIXES[task])):
         if option:
-            sides.append(read_option(root, option, kind))
+            sides.append(read_option(root, option, kind, suffixes))
             continue
         named = [folders for rest, kinds in by_role(root, task).items() if not rest and (folders := kinds.get(kind))]
         if not named:
             raise FileNotFoundError(f"{root}: no folder of {kind}; name it with dataset.options.{kind}, or {remedy}")
-        folder = first_with_files(named[0], kind)
-        sides.append(read_folder(folder, kind, f"{folder.name}/{{}}"))
+        folder = first_with_files(named[0], suffixes)
+        sides.append(read_folder(folder, suffixes, f"{folder.name}/{{}}"))
     return sides[0], sides[1]
 
 
@@ -82,20 +92,24 @@ def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]
             star = "*/" if part.prefix else ""
             inside = part.targets is not None and part.targets.parent == part.images
             where = f"{star}{{}}" if inside else f"{star}{part.images.name}/{{}}"
-            read_folder(part.images, "images", where, part.prefix, images)
+            read_folder(part.images, IMAGES, where, part.prefix, images)
             if part.targets:
-                read_folder(part.targets, "targets", f"{star}{part.targets.name}/{{}}", part.prefix, targets)
+                where = f"{star}{part.targets.name}/{{}}"
+                read_folder(part.targets, SUFFIXES[task], where, part.prefix, targets)
         for side, folder in ((images, parts[0].images), (targets, parts[0].targets)):
             if not side.files:
                 raise DataError(f"{folder}: holds no image; {''.join(f'{note}; ' for note in side.notes())}{remedy}")
         return images, targets, unread
     folder = parts[0].images if parts else root
     here = f"{folder.name}/" if parts else ""
-    mixed = read_folder(folder, "images", here + "{}")
+    mixed = read_folder(folder, IMAGES, here + "{}")
     named = by_role(folder, task).get("", {}).get("targets", [])
     if named and mixed.files:
-        masks = first_with_files(named, "targets")
-        return mixed, read_folder(masks, "targets", f"{here}{masks.name}/{{}}"), []
+        inner = first_with_files(named, SUFFIXES[task])
+        return mixed, read_folder(inner, SUFFIXES[task], f"{here}{inner.name}/{{}}"), []
+    arrays = read_folder(folder, ARRAYS, here + "{}") if task == "depth" else Side()
+    if arrays.files and mixed.files:
+        return mixed, arrays, []
     found = split_flat(list(mixed.files), task) if mixed.files else None
     if found is None:
         what = f"holds no folder of {NOUN[task]}s" if mixed.files else "holds no image and no folder of images"

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from al_lightning.data.depth_files import ARRAYS
 from al_lightning.data.errors import DataError
 from al_lightning.data.files import IMAGE_SUFFIXES, natural, nfc
 from al_lightning.data.own.globs import base_of, is_glob, key_of, matcher, split_glob
 from al_lightning.data.pictures.dicom import SUFFIXES as DICOM
 from al_lightning.data.walk import Found, sub_folders, walk
 
-SUFFIXES = {
-    "images": (*IMAGE_SUFFIXES, *DICOM),
-    "targets": (*IMAGE_SUFFIXES, *DICOM, ".npy", ".exr"),
-}
-"""Kind -> the files that may hold it; what cannot be read says so itself."""
+IMAGES = (*IMAGE_SUFFIXES, *DICOM)
+SUFFIXES = {"segmentation": IMAGES, "depth": (*IMAGES, *ARRAYS)}
+"""Task -> suffixes of the files that may hold targets."""
 IMAGE_FOLDERS = (
     *("images", "image", "imgs", "img", "original", "originals", "frames", "frame", "rgb"),
     *("input", "inputs"),
@@ -133,14 +132,18 @@ def find_parts(
     seen |= {os.path.realpath(root)}
     named = by_role(root, task)
     parts = [
-        Part(f"{rest}/" if rest else "", *(first_with_files(kinds[kind], kind) for kind in ("images", "targets")))
+        Part(
+            f"{rest}/" if rest else "",
+            first_with_files(kinds["images"], IMAGES),
+            first_with_files(kinds["targets"], SUFFIXES[task]),
+        )
         for rest, kinds in named.items()
         if {"images", "targets"} <= set(kinds)
     ]
     children = sub_folders(root)
     kinds = named.get("", {})
-    if "targets" in kinds and "images" not in kinds and walk(root, SUFFIXES["images"], recursive=False).files:
-        return [Part("", root, first_with_files(kinds["targets"], "targets"))], []
+    if "targets" in kinds and "images" not in kinds and walk(root, IMAGES, recursive=False).files:
+        return [Part("", root, first_with_files(kinds["targets"], SUFFIXES[task]))], []
     if parts:
         return parts, [child for child in children if not any(child in part for part in parts)]
     unread = []
@@ -153,24 +156,24 @@ def find_parts(
         unread += other if inner else [child]
     alone = kinds.get("images")
     if alone and not any(part.targets for part in parts):
-        parts = [Part("", first_with_files(alone), None)]
+        parts = [Part("", first_with_files(alone, IMAGES), None)]
         unread = [child for child in children if child not in parts[0]]
     return parts, unread
 
 
-def first_with_files(folders: list[Path], kind: str = "images") -> Path:
-    """The first folder that holds a file of the kind; the first of all where none does."""
+def first_with_files(folders: Sequence[Path], suffixes: Sequence[str]) -> Path:
+    """The first folder that holds a file of these suffixes; the first of all where none does."""
     if len(folders) == 1:
         return folders[0]
-    return next((folder for folder in folders if walk(folder, SUFFIXES[kind]).files), folders[0])
+    return next((folder for folder in folders if walk(folder, suffixes).files), folders[0])
 
 
-def read_folder(folder: Path, kind: str, where: str, prefix: str = "", into: Side | None = None) -> Side:
+def read_folder(folder: Path, suffixes: Sequence[str], where: str, prefix: str = "", into: Side | None = None) -> Side:
     """The files of one kind in a folder and below it.
 
     Args:
         folder (Path): an existing folder.
-        kind (str): images or targets.
+        suffixes (Sequence[str]): of the files.
         where (str): what a note calls the files, such as "masks/{}".
         prefix (str): what the keys begin with. Default "".
         into (Side | None): takes them in. Default None: a new side.
@@ -179,19 +182,20 @@ def read_folder(folder: Path, kind: str, where: str, prefix: str = "", into: Sid
         DataError: two files have one name but for the suffix.
     """
     side = Side() if into is None else into
-    found = walk(folder, SUFFIXES[kind])
+    found = walk(folder, suffixes)
     keys = ((prefix + nfc(path.relative_to(folder).with_suffix("").as_posix()), path) for path in found.files)
     side.add(found, keys, where)
     return side
 
 
-def read_option(root: Path, option: str, kind: str) -> Side:
+def read_option(root: Path, option: str, kind: str, suffixes: Sequence[str]) -> Side:
     """The files that an option names: a folder, or a pattern such as "*/Original/*.png", relative to root or absolute.
 
     Args:
         root (Path): the option root.
         option (str): the option's value.
         kind (str): images or targets, which is also the option's name.
+        suffixes (Sequence[str]): of the files.
 
     Raises:
         FileNotFoundError: the folder is not there.
@@ -207,9 +211,9 @@ def read_option(root: Path, option: str, kind: str) -> Side:
             f"'*/Original/*.png', absolute or relative to {root}"
         )
     if not is_pattern:
-        side = read_folder(folder, kind, f"{text}/{{}}")
+        side = read_folder(folder, suffixes, f"{text}/{{}}")
     else:
-        found, side = walk(folder, SUFFIXES[kind]), Side()
+        found, side = walk(folder, suffixes), Side()
         for whole in (pattern, f"{pattern}/**"):
             expression = matcher(whole)
             keys = ((key_of(path.relative_to(folder).as_posix(), expression), path) for path in found.files)
@@ -218,5 +222,5 @@ def read_option(root: Path, option: str, kind: str) -> Side:
                 side.add(found, matched, option)
                 break
     if not side.files:
-        raise DataError(f"{folder / pattern}: no such {kind} ({', '.join(SUFFIXES[kind])}); see dataset.options.{kind}")
+        raise DataError(f"{folder / pattern}: no such {kind} ({', '.join(suffixes)}); see dataset.options.{kind}")
     return side

@@ -48,9 +48,9 @@ def read_pixels(path: Path, page: int | None = None, upright: bool = True, only_
         return dicom.read(path, page, only_if_several)
     found = tiff.layout(path, page) if tiff.is_tiff(path) else None
     if found is None:
-        with Image.open(path) as image:
+        with _open(path) as image:
             index = check_page(path, pages_of(image), page, only_if_several)
-            pixels = of_pillow(_at(image, index), lambda: _at(Image.open(path), index))
+            pixels = of_pillow(_at(image, index), lambda: _at(_open(path), index))
             # Pillow turns a TIFF upright by itself, and where tifffile cannot parse one that is all that can be had.
             return pixels.upright(orientation_of(image)) if upright and image.format != "TIFF" else pixels
     check_page(path, found.pages, page, only_if_several)
@@ -59,11 +59,19 @@ def read_pixels(path: Path, page: int | None = None, upright: bool = True, only_
         pixels = tiff.read(path, found)
     else:
         data = tiff.fixed(path, found) if found.fixes else None
-        with Image.open(BytesIO(data) if data else path) as image:
+        with _open(BytesIO(data) if data else path) as image:
             pixels = of_pillow(
-                _at(image, found.index), lambda: _at(Image.open(BytesIO(data) if data else path), found.index)
+                _at(image, found.index), lambda: _at(_open(BytesIO(data) if data else path), found.index)
             )
     return pixels.upright(found.orientation) if upright else pixels
+
+
+def _open(source: Path | BytesIO) -> Image.Image:
+    """Image.open, with an OSError where Pillow finds impossible values in a header."""
+    try:
+        return Image.open(source)
+    except ValueError as error:
+        raise OSError(str(error)) from None
 
 
 def _at(image: Image.Image, index: int) -> Image.Image:
@@ -85,7 +93,7 @@ def read_header(path: Path, page: int | None = None) -> Header:
         return Header(*dicom.header(path))
     if tiff.is_tiff(path) and (found := tiff.layout(path, page)) is not None:
         return Header(found.size, found.orientation, found.pages, found.bits)
-    with Image.open(path) as image:
+    with _open(path) as image:
         pages = pages_of(image)
         if page is not None and 1 < page <= pages:
             image.seek(page - 1)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
 from al_lightning.strategies.regions.base import Unprepared
 from al_lightning.types import Box, Candidates, Prediction, Query, RegionStrategy, StageContext
 from al_lightning.uncertainty import bvsb
-from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 
 @dataclass(frozen=True)
