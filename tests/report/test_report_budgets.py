@@ -150,7 +150,7 @@ def test_label_efficiency_says_how_to_get_what_is_missing(tmp_path):
     fake(tmp_path / "plain", "exp", "core", 0, [0.6, 0.7])
     _, _, caption = budget_table(one_group(tmp_path / "plain"))
     assert "Labels for 95 % of full are missing" in caption
-    assert "al-lightning run X.yaml name=X-all-labels budget.initial=300 budget.stages=1" in caption
+    assert "Run this experiment with the same seeds and strategy.name=full" in caption
     for strategy, clicks in (("cereals", [5000, 9000]), ("region-random", [5000, 8000])):
         folder = fake(tmp_path / "regions", "exp", strategy, 0, [0.6, 0.7])
         count(folder, "clicks", clicks)

@@ -147,7 +147,7 @@ def test_not_a_number_is_refused(strategy, pool):
         return prediction
 
     if strategy.needs:
-        with pytest.raises(ValueError, match=r"NaN or infinite.*id4|not finite: the learner"):
+        with pytest.raises(ValueError, match=r"NaN or infinite.*id4|are not finite: it has diverged"):
             chosen(strategy, pool, predict=spoilt)
     context = context_of(pool, **options(strategy))
     for name, value in candidates_of(strategy.prepare(context), pool, context).values.items():
