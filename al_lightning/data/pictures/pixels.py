@@ -90,7 +90,7 @@ def is_grey(colours: NDArray[Any]) -> bool:
     """Whether colours (..., 3) are grey levels: the channels are equal, or nearly so in a picture with bright pixels.
 
     Example:
-        >>> is_grey(np.array([[0, 0, 0], [250, 255, 253]])), is_grey(np.array([[1, 0, 0]]))
+        >>> is_grey(np.array([[0, 0, 0], [250, 255, 253]], np.uint8)), is_grey(np.array([[1, 0, 0]], np.uint8))
         (True, False)
     """
     if equal_channels(colours):
