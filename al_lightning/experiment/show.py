@@ -120,10 +120,12 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
             truth = answers[0][line][1]
             panels = [(cache.images(np.array([row]))[0].transpose(1, 2, 0), Path(dataset.ids[row]).name[-26:])]
             scale = "{:.1f} to {:.1f} cm".format(*measured_range(truth)) if better < 0 else ""
+            if better < 0 and not np.isfinite(truth).any():
+                scale = "not measured"
             panels += [(colours(truth, dataset, truth), f"truth\n{scale}" if line == 0 else scale)]
             for run, found in zip(runs, answers, strict=True):
                 value = score(*found[line])
-                text = f"IoU {100 * value:.0f} %" if better > 0 else f"RMSE {value:.2f} cm"
+                text = f"IoU {100 * value:.0f} %" if better > 0 else f"RMSE {value:.2f} cm" if value == value else ""
                 panels.append((colours(found[line][0], dataset, truth), f"{run.title}\n{text}" if line == 0 else text))
             for axes, (pixels, text) in zip(grid[line], panels, strict=True):
                 axes.imshow(pixels, interpolation="nearest")

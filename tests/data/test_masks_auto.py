@@ -32,6 +32,7 @@ CLEAR = {
     "nearly equal channels": (colours([[0, 2, 1], [255, 250, 254]]), "8-bit grey, values 1 and 252"),
     "opaque": (colours([[0, 0, 0, 255], [255] * 4]), "8-bit grey, values 0 and 255"),
     "alpha alone": (colours([[255, 255, 255, 0], [255] * 4]), "the alpha channel"),
+    "alpha of grey": (lambda path, t: save(path.with_suffix(".png"), np.dstack([t * 0, t * 255])), "the alpha channel"),
     "alpha of a colour": (colours([[255, 0, 0, 0], [255, 0, 0, 255]]), "the alpha channel"),
     "alpha that agrees": (colours([[0] * 4, [255] * 4]), "8-bit grey, values 0 and 255"),
     "palette of colours": (palette(RED), "palette indices, values 0 and 1"),
@@ -213,3 +214,11 @@ def test_class_numbers_in_a_format_that_changes_them(tmp_path):
     with pytest.raises(DataError, match=r"in a format that changes numbers .*save them as PNG, or .*\{masks: index\}"):
         read(files)
     same(read(files, masks="index")[0], files, [target] * 3)
+
+
+def test_files_of_8_and_of_16_bits_that_say_the_same(tmp_path):
+    targets = discs()
+    files = written(tmp_path, targets, numbers([0, 255]), numbers([0, 4095], np.uint16), numbers([0, 1], bool))
+    reading, notes = read(files)
+    same(reading, files, targets)
+    assert notes[0].startswith("masks: 1- and 8- and 16-bit grey, values 0, 255 and 4095, foreground ")

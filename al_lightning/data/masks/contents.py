@@ -153,12 +153,12 @@ def _what(reading: MaskReading, found: Sequence[Seen]) -> str:
     bits = " and ".join([*(f"{width}-" for width in widths[:-1]), f"{widths[-1]}-bit"])
     levels = reading.how in ("threshold", "outline")
     white = {255.0 if levels and one.bits == 1 and value else value for one in found for value in one.values}
-    if not white:
-        return "colours, read by their brightness" + ", inverted" * reading.invert
     values = listed(white) if len(white) > LISTED else f"values {listed(white)}"
     inverted = ", inverted" if reading.invert else ""
     if reading.how == "alpha":
         return f"the alpha channel{inverted}"
+    if not white:
+        return "colours, read by their brightness" + ", inverted" * reading.invert
     if levels:
         cut = 127 if reading.threshold is None else reading.threshold
         told = reading.threshold is not None or (len(white) > 2 and widths[-1] <= 8)

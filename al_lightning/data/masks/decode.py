@@ -143,6 +143,8 @@ def _by_number(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
         if wrong:
             voids = " or ".join(map(str, reading.void))
             void = f", or {voids} for void" if voids else ""
+            if reading.given and len(wrong) == 1:
+                void += f"; if {wrong[0]} is void too: dataset.options: {{void: [{wrong[0]}]}}"
             raise ValueError(f"holds {listed(wrong)}; expected class numbers 0 to {len(reading.classes) - 1}{void}")
         classes = numbers.astype(np.uint8)
     return np.where(np.isin(numbers, reading.void), np.uint8(IGNORE), classes) if reading.void else classes

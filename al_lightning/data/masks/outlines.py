@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def is_outline(foreground: NDArray[np.bool_]) -> bool:
     """Whether a mask (H, W) is a thin closed line: opening (5 x 5) leaves nothing, and filling at least doubles it."""
+    from scipy import ndimage
+
     area = int(foreground.sum())
     if area < 8 or ndimage.binary_opening(foreground, np.ones((5, 5))).sum() > 0.05 * area:
         return False
@@ -21,6 +22,8 @@ def filled(line: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Raises:
         ValueError: a thin line of more than 8 pixels encloses nothing.
     """
+    from scipy import ndimage
+
     solid: NDArray[np.bool_] = ndimage.binary_fill_holes(line)
     pieces, number = ndimage.label(line, np.ones((3, 3)))
     for piece, window in enumerate(ndimage.find_objects(pieces), start=1):

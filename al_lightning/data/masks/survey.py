@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from al_lightning.data.pictures.pixels import Pixels, equal_channels, grey_of, is_grey, named
 from al_lightning.data.pictures.stored import read_pixels
@@ -137,6 +136,8 @@ def painted(levels: NDArray[Any]) -> int:
 
     A third class, or an uncertain one, is painted in one grey; a rim that was smoothed holds all of them.
     """
+    from scipy import ndimage
+
     top = 255.0 if levels.dtype == np.uint8 else float(levels.max())
     middle = (levels > top / 4) & (levels < 3 * top / 4)
     if middle.sum() <= RIM * (levels >= 3 * top / 4).sum():
