@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from al_lightning.data.depth_files import ARRAYS
-from al_lightning.data.depth_files import ARRAYS
 from al_lightning.data.errors import DataError
 from al_lightning.data.own.layout import (
     IMAGES,
