@@ -19,7 +19,7 @@ CATALOGUE := awk ' \
 EXPERIMENTS := $(filter-out demo,$(shell $(CATALOGUE) | cut -d ' ' -f 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench docs clean $(EXPERIMENTS)
+.PHONY: help setup demo test lint bench fuzz docs clean $(EXPERIMENTS)
 
 help: ## list the targets
 	@echo "Targets:"
@@ -61,6 +61,9 @@ lint: $(READY) ## lint and types only
 
 bench: $(READY) ## the figures of the README, measured here
 	$(RUN) bench k-center
+
+fuzz: $(READY) ## many random images, masks and folders, for minutes
+	AL_LIGHTNING_FUZZ=5000 $(VENV)/bin/pytest -m fuzz
 
 docs: $(READY) ## the documentation as pages in site/
 	$(VENV)/bin/mkdocs build --strict

@@ -104,6 +104,21 @@ def test_void_beside_class_numbers(tmp_path):
         assert notes[0].endswith(", void 5.0 %")
 
 
+def test_little_noise_at_both_ends_is_noise_and_at_one_end_numbers(tmp_path):
+    targets = discs()
+    levels = [np.where(t == 1, 255, 0).astype(np.uint8) for t in targets]
+    for level in levels:
+        level[0, :3], level[-1, 0] = 1, 2
+    files = [save(tmp_path / f"{i}.png", level) for i, level in enumerate(levels)]
+    with pytest.raises(DataError, match=r"hold 0, 1, 2 and 255 .*nor black and white"):
+        read(files)
+    for level in levels:
+        row, column = np.argwhere(level == 255)[5]
+        level[row, column] = 254
+    files = [save(tmp_path / f"{i}.png", level) for i, level in enumerate(levels)]
+    same(read(files)[0], files, targets)
+
+
 UNCLEAR = {
     "0 and 2": ([numbers([0, 2])], r"m00\.png: the masks hold 0 and 2 .*options: \{foreground: \[2\]\}"),
     "1 and 2": ([numbers([1, 2])], r"hold 1 and 2 .*\{foreground: \[2\]\}, \[1\]"),
@@ -221,4 +236,4 @@ def test_files_of_8_and_of_16_bits_that_say_the_same(tmp_path):
     files = written(tmp_path, targets, numbers([0, 255]), numbers([0, 4095], np.uint16), numbers([0, 1], bool))
     reading, notes = read(files)
     same(reading, files, targets)
-    assert notes[0].startswith("masks: 1- and 8- and 16-bit grey, values 0, 255 and 4095, foreground ")
+    assert notes[0].startswith("masks: 1-, 8- and 16-bit grey, values 0, 255 and 4095, foreground ")

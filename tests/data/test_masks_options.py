@@ -65,6 +65,9 @@ def test_index_with_255_and_no_1(tmp_path):
     assert reading.decode(files[0]).max() == 255
     assert "void" in notes[0]
     same(read(files, masks="threshold")[0], files, discs())
+    mixed = written(tmp_path / "mixed", discs(), numbers([0, 1]), numbers([0, 255]))
+    (note,) = read(mixed, masks="index")[1][1:]
+    assert note.startswith("masks: 255 is read as void, and is without 1 in 6 masks such as m01.png; if it is polyp")
 
 
 def test_colours_of_classes_and_of_void(tmp_path):

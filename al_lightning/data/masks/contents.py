@@ -15,6 +15,7 @@ from al_lightning.data.masks.outlines import is_outline
 from al_lightning.data.masks.reading import Found, MaskReading
 from al_lightning.data.masks.survey import LISTED, Seen, histogram, listed, union
 from al_lightning.data.sample import CHUNK, evenly, look, readable
+from al_lightning.data.walk import many
 
 OUTLINES = 24
 """Masks that are looked at for outlines."""
@@ -115,7 +116,7 @@ def _missing(reading: MaskReading, found: Sequence[Seen], missing: Sequence[str]
     state = "full: no pixel is " if missing == [first] else "empty: no pixel is "
     return (
         f"{where}: all {files} masks are {state}{' or '.join(missing)} ({seen}, read as {reading.how}); take other "
-        f"masks, or say what these mean with dataset.options: {{masks: ...}}; {allow}"
+        f"masks, or say with dataset.options.masks what these mean; {allow}"
     )
 
 
@@ -130,8 +131,15 @@ def found_in(reading: MaskReading, found: Sequence[Seen], contents: Sequence[Con
     )
 
 
-def notes_on(reading: MaskReading, contents: Sequence[Content]) -> list[str]:
+def notes_on(reading: MaskReading, found: Sequence[Seen], contents: Sequence[Content]) -> list[str]:
     """What is suspicious and not certain."""
+    white = [one for one in found if IGNORE in one.values and 1 not in one.values]
+    both = [one for one in found if IGNORE in one.values and 1 in one.values]
+    if len(reading.classes) == 2 and reading.how in ("index", "palette") and len(white) > len(both):
+        return [
+            f"masks: 255 is read as void, and is without 1 in {many(len(white), 'mask')} such as {white[0].path.name}; "
+            f"if it is {reading.classes[1]} there, save all masks alike"
+        ]
     drawn = [one for one in contents if not one.empty]
     if len(reading.classes) != 2 or reading.found is None or reading.found.fractions[1] <= 0.5:
         return []
@@ -150,7 +158,8 @@ def _what(reading: MaskReading, found: Sequence[Seen]) -> str:
     if reading.how == "colours":
         return f"colours of {len({number for *_, number in reading.colours} - {IGNORE})} classes"
     widths = sorted({one.bits for one in found})
-    bits = " and ".join([*(f"{width}-" for width in widths[:-1]), f"{widths[-1]}-bit"])
+    several = ", ".join(f"{width}-" for width in widths[:-1])
+    bits = f"{several} and {widths[-1]}-bit" if several else f"{widths[-1]}-bit"
     levels = reading.how in ("threshold", "outline")
     white = {255.0 if levels and one.bits == 1 and value else value for one in found for value in one.values}
     values = listed(white) if len(white) > LISTED else f"values {listed(white)}"

@@ -43,7 +43,7 @@ def mask_reading(
     if not options.allow_missing_classes:
         search(reading, found, contents, [path for path in files if path not in known])
     reading = replace(reading, found=found_in(reading, found, contents, len(files)))
-    return reading, [reading.describe(), *notes_on(reading, contents)]
+    return reading, [reading.describe(), *notes_on(reading, found, contents)]
 
 
 def _survey(files: Sequence[Path], page: int | None) -> list[Seen]:

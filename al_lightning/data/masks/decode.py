@@ -106,7 +106,7 @@ def misfit(levels: NDArray[Any], white: float, noisy: bool, given: bool = False)
     if given:
         return None
     odd = values[(values > 0) & (values <= white / 8)]
-    if odd.size and not noisy and len(values) <= FEW:
+    if odd.size and high.sum() == 1 and not noisy and len(values) <= FEW:  # noise would be at both ends
         return f"holds {listed(values)}; {remedy}"
     middle, bright = int(counts[~low & ~high].sum()), int(counts[high].sum())
     if (middle > TOO_GREY * counts.sum() and middle > bright) or (not bright and middle >= PAINTED):

@@ -137,7 +137,8 @@ def _check_ends(
     total, bright = sum(values.values()), sum(values[value] for value in high)
     middle = sum(count for value, count in values.items() if value not in low | high)
     few = len(values) <= FEW and not any(one.lossy for one in found)
-    odd = few and (any(0 < value <= depth / 8 for value in values) or len(set(values) - low - high) == 1)
+    numbers = len(high) == 1 and any(0 < value <= depth / 8 for value in values)  # noise would be at both ends
+    odd = few and (numbers or len(set(values) - low - high) == 1)
     if odd or sum(one.painted for one in found) > RIM * bright:
         raise _unclear(found, values, classes)
     if middle > bright or middle > 2 * TOO_GREY * total:
