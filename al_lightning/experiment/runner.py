@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             f"{folder.path}: was begun by a version that drew the splits of a folder otherwise, so that test images "
             "could have been trained on; start a new run under another name"
         )
-    setup = prepare(full, splits)
+    setup = prepare(full, splits, partial(_say, console))
     if not begun:
         probe(setup)
     try:
@@ -116,8 +117,6 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     )
     running = Running(setup, folder, loggers, loop, data)
     _say(console, f"{folder.path}: {_sizes(setup)}")
-    for note in dataset.notes:
-        _say(console, note)
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = folder.recorded_splits() or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]

@@ -101,16 +101,22 @@ def trainer_options(config: Config) -> dict[str, Any]:
     return dict(plain(config)["trainer"])
 
 
-def prepare(config: CompleteConfig, splits: Mapping[str, str] | None = None) -> Setup:
+def prepare(
+    config: CompleteConfig, splits: Mapping[str, str] | None = None, note: Callable[[str], None] | None = None
+) -> Setup:
     """Build the objects that a config names, and check them against the data and each other.
 
     Args:
         splits: id -> split, as an earlier start of the run recorded them; images that are new since join the pool.
+        note: takes each line that the loader has to say of the data, before anything can be refused.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: they do not fit; the message is one line.
     """
     dataset = build_dataset(config, splits)
+    if note is not None:
+        for line in dataset.notes:
+            note(line)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
     plan = plan_of(config, strategy, dataset)
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
