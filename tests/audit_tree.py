@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from al_lightning.audit.audit import Audit
+from al_lightning.audit.findings import Finding
 from al_lightning.core.task import Task
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.reading import binary_mask
@@ -74,9 +75,19 @@ class Tree:
         )
 
 
-def only(found: Audit, kind: str, severity: str) -> None:
-    """One finding, of this kind and severity."""
-    assert [(f.kind, f.severity) for f in found.findings] == [(kind, severity)], found.findings
+DESCRIBED = ("label fraction", "mask values", "depth range", "note")
+"""Kinds that describe any set, also a clean one."""
+
+
+def told(found: Audit) -> list[Finding]:
+    """The findings but for those that describe any set."""
+    return [one for one in found.findings if one.kind not in DESCRIBED]
+
+
+def only(found: Audit, kind: str, severity: str) -> Finding:
+    """The one finding, of this kind and severity."""
+    assert [(f.kind, f.severity) for f in told(found)] == [(kind, severity)], found.findings
+    return told(found)[0]
 
 
 def cut(path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The audit of a dataset: unreadable files, odd masks, and images of the test set that are also in the pool."""
+"""The audit of a dataset: files that cannot be read, odd targets, and images of the test set that are in the pool."""

@@ -1,6 +1,6 @@
 """The audit behind `al-lightning check`: defects of a dataset and its splits, found before anything is annotated.
 
-Masks of pool images are opened here, although no learner may see them: whoever audits a published set has them.
+Targets of pool images are opened here, although no learner may see them: whoever audits a published set has them.
 A run never calls this.
 """
 
@@ -16,17 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from al_lightning.audit.compare import SPLITS, Compared, Progress
-from al_lightning.audit.files import FileRecord, Finding, Severity, inspect_row
-from al_lightning.data.dataset import SPLITS as DATASET_SPLITS
+from al_lightning.audit.compare import Compared, Progress
+from al_lightning.audit.contents import findings_of_targets, looked_at
+from al_lightning.audit.files import FileRecord, inspect_row
+from al_lightning.audit.findings import SEVERITIES, SPLITS, Finding, of_set
+from al_lightning.audit.grouping import findings_of_groups
+from al_lightning.audit.subject import Subject
 from al_lightning.data.dataset import DenseDataset
-
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+from al_lightning.data.walk import many
 
 
 @dataclass(frozen=True)
@@ -39,118 +36,137 @@ class Audit:
     """Images of each split."""
     findings: tuple[Finding, ...]
     overlap: Mapping[str, Mapping[str, int]]
-    """split -> how many test images are in it: by `name`, by `file` hash, by `pixels`, by `picture` (equal or
-    nearly so), and by any of these that counts as the same image (`same`)."""
+    """split -> how many test images are in it: by `name`, by `file` hash, by `pixels`, by `picture` (equal or nearly
+    so; for the pool this is what a run records as dataset.overlap.by_thumbnail), and by picture or name (`same`)."""
     sizes: Mapping[str, Any]
     """images, distinct, height, width, aspect (each [least, most]; aspect is width / height), most_common."""
+    alike: Mapping[str, float]
+    """Correlations from which two pictures are one `frame`, and one `scene`; empty where none were compared."""
+    notes: tuple[str, ...]
+    """What the loader decided or left out, a line each."""
     seconds: float
 
     @property
     def leaks(self) -> bool:
         """Whether a test image is in pool or validation, by name or by picture."""
-        return any(f.severity == "error" and len(f.ids) == 2 for f in self.findings)
+        return any(f.severity == "error" and f.pair for f in self.findings)
+
+    @property
+    def errors(self) -> int:
+        """Findings of severity error; a run would be wrong, or refuse."""
+        return sum(f.count for f in self.findings if f.severity == "error")
 
     @property
     def counts(self) -> dict[str, int]:
-        """kind -> findings of that kind."""
-        return dict(Counter(f.kind for f in self.findings))
+        """kind -> how many of that kind."""
+        total: Counter[str] = Counter()
+        for finding in self.findings:
+            total[finding.kind] += finding.count
+        return dict(total)
+
+    def grouped(self) -> dict[tuple[str, str, str], list[Finding]]:
+        """(severity, kind, place) -> its findings, most severe first."""
+        groups: dict[tuple[str, str, str], list[Finding]] = {}
+        for one in self.findings:
+            kind = f"{one.kind}, same name" if one.same_name and one.kind != "same name" else one.kind
+            groups.setdefault((one.severity, kind, one.place), []).append(one)
+        return groups
+
+    def verdict(self) -> str:
+        """One line: the most frequent of the most severe findings, and how many there are.
+
+        Example:
+            >>> Audit("mine", "clean", {}, (of_set("dataset", "error", "no image"),), {}, {}, {}, (), 1.0).verdict()
+            'error: dataset (no image); 1 error'
+        """
+        warnings = sum(f.count for f in self.findings if f.severity == "warning")
+        told = [many(self.errors, "error") if self.errors else "no error"]
+        told += [many(warnings, "warning")] if warnings else []
+        if not self.errors:
+            told += ["no test image is in pool or validation"] if self.overlap else []
+            return ", ".join(told)
+        groups = {key: found for key, found in self.grouped().items() if key[0] == "error"}
+        (_, kind, place), found = max(
+            groups.items(), key=lambda item: (item[0][1] == "dataset", sum(f.count for f in item[1]))
+        )
+        count = sum(f.count for f in found)
+        first = found[0]
+        named = f"{' = '.join(first.ids) if first.pair else first.ids[0]}: " if first.ids else ""
+        number = f"{count} in {place}, such as " if first.ids else ""
+        return f"error: {kind} ({number}{named}{first.detail}); {', '.join(told)}"
 
     def to_json(self, path: Path) -> None:
         """Everything as JSON; `from_json` reads it."""
-        values = {"leaks": self.leaks, "counts": self.counts, **asdict(self)}
+        values = {"verdict": self.verdict(), "leaks": self.leaks, "counts": self.counts, **asdict(self)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
+        path.write_text(json.dumps(values, indent=1, allow_nan=False), encoding="utf-8", errors="backslashreplace")
 
     @classmethod
     def from_json(cls, path: Path) -> Audit:
         """What `to_json` wrote."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        del values["leaks"], values["counts"]
+        del values["verdict"], values["leaks"], values["counts"]
         found: list[dict[str, Any]] = values.pop("findings")
         for one in found:
             one.update({key: tuple(one[key]) for key in ("ids", "paths", "splits")})
-        return cls(findings=tuple(Finding(**one) for one in found), **values)
-
-    def print_table(self, console: Console, examples: int = 3) -> None:
-        """One line for each severity, kind and place, a few examples of each; then overlap, sizes and the verdict.
-
-        Args:
-            console (Console): where to print.
-            examples (int): how many of each kind are printed. Default 3.
-        """
-        groups: dict[tuple[str, str, str], list[Finding]] = {}
-        for finding in self.findings:
-            place = " and ".join(dict.fromkeys(finding.splits))
-            kind = f"{finding.kind}, same name" if finding.same_name and finding.kind != "same name" else finding.kind
-            groups.setdefault((finding.severity, kind, place), []).append(finding)
-        table = Table(title=f"{self.dataset} ({self.protocol}): {len(self.findings)} findings", title_justify="left")
-        for column in ("severity", "finding", "where", "number"):
-            table.add_column(column, justify="right" if column == "number" else "left", overflow="fold")
-        colours = {"error": "red", "warning": "yellow", "info": "dim"}
-        for (severity, kind, place), found in groups.items():
-            table.add_row(f"[{colours[severity]}]{severity}[/]", kind, place, str(len(found)))
-        console.print(table if groups else f"{self.dataset} ({self.protocol}): nothing found")
-        for (severity, kind, place), found in groups.items():
-            console.print(f"[{colours[severity]}]{kind}, {place}:[/]", highlight=False)
-            for one in found[:examples]:
-                text = escape(f"  {' = '.join(one.ids)}: {one.detail}")
-                console.print(text, highlight=False, soft_wrap=True)
-            if len(found) > examples:
-                console.print(f"  and {len(found) - examples} more", highlight=False)
-        for split, by in self.overlap.items():
-            ways = ", ".join(f"{by[way]} by {way}" for way in ("name", "file", "pixels", "picture"))
-            console.print(f"{by['same']} of {self.splits['test']} test images are in {split}: {ways}", highlight=False)
-        splits = ", ".join(f"{name} {count}" for name, count in self.splits.items())
-        size = self.sizes
-        if size["images"]:
-            console.print(
-                f"{splits}; {size['distinct']} sizes, {size['width'][0]} x {size['height'][0]} to "
-                f"{size['width'][1]} x {size['height'][1]}, width / height {size['aspect'][0]:.2f} to "
-                f"{size['aspect'][1]:.2f}, most often {size['most_common'][0]} ({size['most_common'][1]})",
-                highlight=False,
-            )
-        verdict = "[red]test images leak into pool or validation[/]" if self.leaks else "no test image leaks"
-        console.print(f"{verdict} ({self.seconds:.0f} s)", highlight=False)
+        return cls(findings=tuple(Finding(**one) for one in found), notes=tuple(values.pop("notes")), **values)
 
 
-def audit(dataset: DenseDataset, progress: Progress | None = None) -> Audit:
+def audit(data: DenseDataset | Subject, progress: Progress | None = None) -> Audit:
     """Read every image and target of a dataset, also those in no split, and compare all pictures.
 
-    A file that cannot be read is a finding and stops nothing. Masks of pool images are opened; a row without a
-    target is fine.
+    A file that cannot be read is a finding and stops nothing.
 
     Args:
-        dataset (DenseDataset): what to audit.
+        data (DenseDataset | Subject): what to audit.
         progress (Progress | None): called with (step, done, total) as the audit goes on. Default None.
     """
     begun = time.perf_counter()
     progress = progress or (lambda step, done, total: None)
-    split_of = np.full(len(dataset.ids), "held out", dtype=object)
-    for name in DATASET_SPLITS:
-        split_of[getattr(dataset, name)] = name
+    subject = data if isinstance(data, Subject) else Subject.of(data)
+    findings = [of_set("dataset", "error", subject.problem)] if subject.problem else []
+    findings += [of_set("note", "info", note) for note in subject.notes]
+    values = looked_at(subject)
     records: list[FileRecord] = []
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
-        for one in threads.map(lambda row: inspect_row(dataset, row), range(len(dataset.ids))):
+        for one in threads.map(lambda row: inspect_row(subject, row, row in values), range(len(subject.ids))):
             records.append(one)
-            progress("reading", len(records), len(dataset.ids))
-    findings = [
-        Finding(kind, severity, (dataset.ids[row],), (str(path),), (split_of[row],), detail)
-        for row, one in enumerate(records)
-        for kind, severity, path, detail in one.defects
-    ]
-    compared = Compared(dataset, records, split_of, progress)
-    findings += compared.findings()
+            progress("reading", len(records), len(subject.ids))
+    findings += _of_files(subject, records)
+    findings += findings_of_targets(subject, records)
+    counts = {name: len(subject.rows(name)) for name in SPLITS}
+    overlap: dict[str, dict[str, int]] = {}
+    alike: dict[str, float] = {}
+    if records and not subject.loose:
+        compared = Compared(subject, records, progress)
+        pairs = compared.findings()
+        findings += [*pairs, *findings_of_groups(subject, pairs)]
+        overlap = {name: compared.overlap(name) for name in SPLITS[1:] if counts[name] and counts["test"]}
+        alike = {"frame": compared.bounds.frame, "scene": compared.bounds.scene}
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, 0.0 if f.distance is None else f.distance))
-    counts = {name: int((split_of == name).sum()) for name in SPLITS}
     return Audit(
-        dataset=dataset.name,
-        protocol=dataset.protocol,
+        dataset=subject.name,
+        protocol=subject.protocol,
         splits={name: count for name, count in counts.items() if count},
         findings=tuple(findings),
-        overlap={name: compared.overlap(name) for name in SPLITS[1:] if counts[name]},
+        overlap=overlap,
         sizes=_sizes([one.size for one in records if one.size]),
+        alike=alike,
+        notes=subject.notes,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _of_files(subject: Subject, records: list[FileRecord]) -> list[Finding]:
+    """Defects of single files; of a target that no run opens none is an error."""
+    found = []
+    for row, one in enumerate(records):
+        split = str(subject.split_of[row])
+        for kind, severity, path, detail in one.defects:
+            unused = split == "held out" and path == subject.targets[row] and severity == "error"
+            at = (subject.ids[row],), (str(path),), (split,)
+            found.append(Finding(kind, "warning" if unused else severity, *at, detail))
+    return found
 
 
 def _sizes(sizes: list[tuple[int, int]]) -> dict[str, Any]:

@@ -39,16 +39,20 @@ def add_config(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     parser.add_argument("config", nargs=nargs, metavar="NAME | CONFIG.yaml | key=value", help="merged left to right")
 
 
-def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def split(words: Sequence[str], need_file: bool = True) -> tuple[list[str], list[str]]:
     """Files and names on the one hand, overrides on the other.
 
+    Args:
+        words (Sequence[str]): of a command.
+        need_file (bool): refuse words without any. Default True.
+
     Raises:
-        ConfigError: there is no file and no name.
+        ConfigError: there is no file and no name, where one is needed.
     """
     # The folder of a sweep's run, and so the path of its config.yaml, has an equals sign too.
     overrides = [word for word in words if "=" in word and not _is_file(word)]
     files = [word for word in words if word not in overrides]
-    if not files:
+    if need_file and not files:
         raise ConfigError("no experiment given; name one, such as demo, or a configuration file")
     return files, overrides
 

@@ -1,49 +1,145 @@
-"""`al-lightning check`: audit a dataset before money is spent on it."""
+"""`al-lightning check`: audit a dataset."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from al_lightning.cli.arguments import Commands, add_config, split
-from al_lightning.config import load
+from al_lightning.config import Config, ConfigError, load
+from al_lightning.config.static import precheck
+from al_lightning.data.table import DATASETS
+
+if TYPE_CHECKING:
+    from al_lightning.audit.subject import Subject
+
+UNUSED = (
+    *("name=check", "learner.name=none", "strategy.name=none"),
+    *("budget.initial=1", "budget.per_stage=1", "budget.stages=1"),
+)
+"""Keys that a config needs and a dataset does not."""
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("check", help="audit a dataset: broken, mismatched, duplicate and leaking images")
-    add_config(parser)
+    add_config(parser, nargs="*")
     parser.add_argument("-o", "--output", type=Path, default=Path("audit"), help="folder for audit.json and audit.png")
     parser.set_defaults(command=check)
 
 
 def check(options: argparse.Namespace) -> int:
-    """Audit the dataset of a config; 1 where images of the test set, or all but, are in the pool too."""
-    section = load(*split(options.config)).dataset
+    """Audit the dataset of a config; 1 where a run on it would be wrong, or refuse."""
+    config = dataset_config(options.config)
+    subject = subject_of(config)
+    options.output.mkdir(parents=True, exist_ok=True)
 
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from al_lightning.audit.audit import audit
     from al_lightning.audit.sheet import contact_sheet
-    from al_lightning.config.options import build
-    from al_lightning.data import DATASETS
+    from al_lightning.audit.table import print_audit
 
-    dataset = build("dataset", DATASETS, section.name, section.options)
     console = Console()
     with Progress(console=console, transient=True) as bar:
         steps: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in steps:
-                steps[what] = bar.add_task(what, total=total)
-            bar.update(steps[what], completed=done)
+        def progress(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps[step] = bar.add_task(step, total=total)
+            bar.update(steps[step], completed=done)
 
-        found = audit(dataset, tell)
-    found.print_table(console)
-    found.to_json(options.output / "audit.json")
-    sheet = contact_sheet(dataset, found, options.output / "audit.png")
+        found = audit(subject, progress)
+    print_audit(found, console)
+    details, picture = options.output / "audit.json", options.output / "audit.png"
+    found.to_json(details)
+    contact_sheet(subject, found, picture)
+    console.print(f"details: {details}, picture: {picture}", soft_wrap=True, highlight=False, markup=False)
+    colour = "red" if found.errors else "green"
     console.print(
-        f"details: {options.output / 'audit.json'}, pairs: {sheet}", soft_wrap=True, highlight=False, markup=False
+        f"{found.verdict()} ({found.seconds:.0f} s)", style=colour, soft_wrap=True, highlight=False, markup=False
     )
-    return int(found.leaks)
+    return int(found.errors > 0)
+
+
+def dataset_config(words: Sequence[str]) -> Config:
+    """The config that words name, of which the dataset alone has to be complete; names are checked.
+
+    Without a file and without `dataset.name`, the dataset is `folder`.
+
+    Raises:
+        ConfigError: one line that names the key, its value and what was expected.
+    """
+    files, overrides = split(words, need_file=False)
+    keys = {word.partition("=")[0] for word in overrides}
+    if not files and not {"dataset.name", "dataset.options.root"} & keys:
+        raise ConfigError(
+            "no dataset given; name an experiment, such as kvasir-random, a configuration file, or your images with "
+            "dataset.options.root=FOLDER"
+        )
+    first = [] if files or "dataset.name" in keys else ["dataset.name=folder"]
+    config = load(files, [*first, *overrides, *UNUSED])
+    precheck("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    return config
+
+
+def subject_of(config: Config) -> Subject:
+    """The dataset of a config, or what is there of one that its loader refuses.
+
+    Raises:
+        ConfigError, FileNotFoundError: an option is wrong, or names what is not there.
+    """
+    from al_lightning.config.options import build, options_of
+
+    section = config.dataset
+    options = options_of("dataset", DATASETS, section.name, section.options)
+    labelled = config.oracle.name == "simulated"
+    try:
+        dataset = build("dataset", DATASETS, section.name, section.options)
+    except (ConfigError, OSError) as error:
+        problem = _about_the_data(error, options, section.options)
+        if problem is None:
+            raise
+        from al_lightning.audit.refused import refused
+
+        return refused(section.name, options, problem)
+    from al_lightning.audit.subject import Subject
+
+    return Subject.of(dataset, labelled, bool(options.get("allow_missing_classes", False)))
+
+
+def _about_the_data(error: Exception, options: Mapping[str, Any], given: Mapping[str, Any]) -> str | None:
+    """What is wrong with the data; None where it is an option that is wrong.
+
+    Args:
+        error (Exception): what the loader raised.
+        options (Mapping): all options.
+        given (Mapping): those that the user set.
+    """
+    from al_lightning.data.errors import DataError
+
+    cause = error.__cause__ if isinstance(error, ConfigError) else error
+    if not isinstance(cause, DataError | OSError):
+        return None
+    text = " ".join(str(cause).split())
+    root = Path(os.path.expanduser(str(options.get("root", ""))))
+    if not root.is_dir():
+        return None
+    if isinstance(cause, FileNotFoundError) and any(_is_missing(root, key, value) for key, value in given.items()):
+        return None
+    if re.match(rf"(dataset\.options\.)?({'|'.join(map(re.escape, options))})\b(?!/)", text):
+        return None
+    return text
+
+
+def _is_missing(root: Path, key: str, value: Any) -> bool:
+    """Whether an option names a file or folder that is not there."""
+    if key not in ("csv", "images", "targets", "sessile") or not isinstance(value, str):
+        return False
+    path = os.path.expanduser(value)
+    return not os.path.exists(path) and not (root / path).exists()

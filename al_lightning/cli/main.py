@@ -10,17 +10,17 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 
-from al_lightning.cli import bench, check, completion, experiments, report, resume, run, select, show
+from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
 from al_lightning.version import __version__
 
-COMMANDS = (run, resume, report, show, experiments, select, check, bench, completion)
+COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
 """In the order of --help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 where `check` found a leak, 2 for a mistake, 70 for a fault of ours,
-    130 for Ctrl-C."""
+    """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 70 for a
+    fault of ours, 130 for Ctrl-C."""
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from al_lightning.cli.arguments import Commands, add_config, split
-from al_lightning.cli.checked import load_checked
+from al_lightning.cli.arguments import Commands, add_config
+from al_lightning.cli.checked import load_checked, over_defaults
 from al_lightning.cli.report import write
-from al_lightning.config import grid
+from al_lightning.config import defaults, grid
 
 
 def add(commands: Commands) -> None:
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run every point of the sweep, then write one report of all."""
-    words, overrides = split(options.config)
+    words, overrides, is_assumed = over_defaults(options.config)
     configs = [
         load_checked(words, [*overrides, *grid.overrides(values)]) for values in grid.combinations(options.sweep)
     ]
@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
 
     places = folders(points(options.sweep), configs)
     console = Console()
+    if is_assumed and experiment.is_main():
+        console.print(defaults.assumed(configs[0], options.config), soft_wrap=True, highlight=False, markup=False)
     # All are checked before the first one runs.
     for config, place in zip([experiment.complete(config) for config in configs], places, strict=True):
         experiment.run(config, console, place)

@@ -170,7 +170,7 @@ def _load_file(encoder: nn.Module, name: str, weights: str | Path) -> None:
     given = f"encoder_weights={str(weights)!r}"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{given} is no file, and {name!r} has no weights of that name (it has: "
+            f"{given} is no file (tried {path.absolute()}), and {name!r} has no weights of that name (it has: "
             f"{', '.join(_downloads(name))}); give the path of a state dict of the encoder, or null"
         )
     read = load_file if path.suffix == ".safetensors" else partial(torch.load, weights_only=True)

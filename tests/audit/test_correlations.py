@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from audit_tree import scene
 
-from al_lightning.audit.pairs import SHIFT, SIDE, aligned, candidates, correlations, structure, thumbnail
+from al_lightning.data.overlap import Prints
+from al_lightning.data.overlap.comparison import candidates
+from al_lightning.data.overlap.correlation import SHIFT, aligned, correlations
+from al_lightning.data.overlap.thumbnails import SIDE, structure, thumbnail
 
 
 def test_correlation_is_that_of_the_unmasked_pixels_at_the_best_shift():
@@ -37,8 +40,9 @@ def test_candidates_are_the_nearest_in_each_split():
     thumbnails = np.stack([thumbnail(p.astype(np.uint8)) for p in [*pictures, original, *copies]])
     thumbnails = np.concatenate([thumbnails, np.zeros((1, 80, 80), np.uint8)])
     rows, last = np.arange(16), np.array([16, 17])
-    pairs, cosines = candidates(thumbnails, [(rows, last, 1), (rows, rows, 2)])
-    assert {(a, 16) for a in range(12, 16)} <= set(map(tuple, pairs.tolist()))
-    assert (pairs[:, 0] < pairs[:, 1]).all()
-    assert 17 not in pairs
-    assert len(pairs) == len(cosines) == len(np.unique(pairs, axis=0))
+    prints = Prints(thumbnails, (*"abcdefghijklmnopq", ""))
+    across, inside = candidates(prints, rows, last, 1), candidates(prints, rows, rows, 2)
+    assert {(a, 16) for a in range(12, 16)} <= across.keys()
+    assert {(12, 13), (12, 14), (13, 14)} <= inside.keys()
+    assert all(first < second < 17 for first, second in (across | inside))
+    assert all(0.5 <= cosine <= 1.0 + 1e-6 for cosine in (across | inside).values())

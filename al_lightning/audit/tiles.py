@@ -1,0 +1,131 @@
+"""Small pictures of one image: with the outlines of its mask, or beside its depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from al_lightning.audit.subject import Subject
+from al_lightning.core.task import IGNORE
+from al_lightning.data.dataset import DataError
+from al_lightning.data.depth_files import read_numbers
+from al_lightning.data.errors import decoded
+from al_lightning.data.pictures.pixels import colours_of
+from al_lightning.data.pictures.stored import read_pixels
+from al_lightning.data.plot import class_colours
+
+WIDTH, HEIGHT = 230, 190
+"""Of one picture, in pixels; its aspect is kept."""
+GROUND = "#333333"
+LINE = (0, 255, 90)
+"""Colour of outlines where there are two classes: none of tissue or of its stains."""
+VOID = (150, 150, 150)
+
+
+def plain_tile(subject: Subject, row: int) -> Image.Image:
+    """WIDTH x HEIGHT; a cross where the file cannot be read."""
+    image = _image(subject, row)
+    return _cross() if image is None else _centred(_fitted(image))
+
+
+def tiles(subject: Subject, row: int) -> list[Image.Image]:
+    """The image with the outlines of its mask, or the image and its depth; a cross for what cannot be read."""
+    image = _image(subject, row)
+    if subject.noun == "depth":
+        depth = _target(subject, row)
+        return [
+            _cross() if image is None else _centred(_fitted(image)),
+            _cross() if depth is None else _centred(_fitted(coloured(depth))),
+        ]
+    if image is None:
+        return [_cross()]
+    small = _fitted(image)
+    target = _target(subject, row)
+    if target is None:
+        return [_centred(small)]
+    return [_centred(outlined(small, target, len(subject.task.classes) if subject.decode_target else 2))]
+
+
+def outlined(picture: Image.Image, target: NDArray[Any], classes: int) -> Image.Image:
+    """The picture with a line, two pixels wide, along the inner border of each class of a mask.
+
+    The mask is stretched to the picture, so that one of another size is seen where it does not fit. The first class is
+    drawn where there are more than two.
+    """
+    labels = Image.fromarray(target.astype(np.uint8)).resize(picture.size, Image.Resampling.NEAREST)
+    found = np.asarray(labels)
+    border = np.zeros(found.shape, bool)
+    for step in (1, 2):
+        for axis in (0, 1):
+            n = found.shape[axis]
+            ahead, behind = np.arange(step, n), np.arange(n - step)
+            differs = np.take(found, ahead, axis) != np.take(found, behind, axis)
+            index: list[Any] = [slice(None), slice(None)]
+            for part in (ahead, behind):
+                index[axis] = part
+                border[tuple(index)] |= differs
+    border &= (found > 0) | (classes > 2)
+    colours = np.round(class_colours(max(classes, 3)) * 255).astype(np.uint8)
+    painted = np.array([LINE, LINE], np.uint8) if classes == 2 else colours[:-1]
+    pixels = np.array(picture)
+    known = border & (found < len(painted))
+    pixels[known] = painted[found[known]]
+    pixels[border & (found == IGNORE)] = VOID
+    return Image.fromarray(pixels)
+
+
+def coloured(depth: NDArray[Any]) -> NDArray[np.uint8]:
+    """(H, W) depth -> (H, W, 3): magma from 0 to the largest, grey where it is not measured."""
+    known = np.isfinite(depth)
+    top = float(depth[known].max()) if known.any() else 1.0
+    shades = matplotlib.colormaps["magma"](np.where(known, depth, 0) / (top or 1.0))
+    return np.where(known[..., None], np.round(shades[..., :3] * 255), 150).astype(np.uint8)
+
+
+def _image(subject: Subject, row: int) -> NDArray[np.uint8] | None:
+    try:
+        return subject.read_image(row)
+    except (DataError, OSError):
+        return None
+
+
+def _target(subject: Subject, row: int) -> NDArray[Any] | None:
+    """(H, W) classes or depth; numbers above half of the range where nobody knows what they mean."""
+    path = subject.targets[row]
+    if path is None:
+        return None
+    try:
+        if subject.decode_target is not None:
+            return decoded(path, subject.decode_target)
+        if subject.noun == "depth":
+            return decoded(path, lambda file: read_numbers(file, subject.image_reading.page))
+        values = colours_of(decoded(path, lambda file: read_pixels(file, subject.image_reading.page))).max(axis=2)
+        return np.asarray(2 * values.astype(int) > values.max(), dtype=np.uint8)
+    except (ValueError, OSError):
+        return None
+
+
+def _fitted(image: NDArray[np.uint8]) -> Image.Image:
+    """Scaled to WIDTH x HEIGHT, larger too, with its aspect."""
+    height, width = image.shape[:2]
+    scale = min(WIDTH / width, HEIGHT / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+
+
+def _centred(picture: Image.Image) -> Image.Image:
+    tile = Image.new("RGB", (WIDTH, HEIGHT), GROUND)
+    tile.paste(picture, ((WIDTH - picture.width) // 2, (HEIGHT - picture.height) // 2))
+    return tile
+
+
+def _cross() -> Image.Image:
+    tile = Image.new("RGB", (WIDTH, HEIGHT), GROUND)
+    draw = ImageDraw.Draw(tile)
+    draw.line((0, 0, WIDTH, HEIGHT), "#888888", 2)
+    draw.line((0, HEIGHT, WIDTH, 0), "#888888", 2)
+    return tile
