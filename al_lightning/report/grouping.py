@@ -80,7 +80,8 @@ def groups(runs: Sequence[Run]) -> list[Group]:
     buckets: dict[tuple[str, str, str], dict[str, list[Run]]] = {}
     for run in runs:
         # A run without a stage has no metric yet; it is named beside the runs that it belongs to.
-        place = (recorded(run, "dataset.name"), protocol_of(run), learner_of(run))
+        dataset = str(lookup(run.environment, "dataset.title") or recorded(run, "dataset.name"))
+        place = (dataset, protocol_of(run), learner_of(run))
         metric = primary_metric(run).key if run.rows else ""
         buckets.setdefault(place, {}).setdefault(metric, []).append(run)
     return [

@@ -119,3 +119,9 @@ def test_real_kvasir_as_a_folder(real_data):
     assert 160 < len(test) < 240
     assert 70 < len(validation) < 130
     assert set(np.unique(data.read_target(0))) == {0, 1}
+
+
+def test_reports_call_the_set_by_its_title_or_its_folder(tmp_path):
+    root = folder_tree(tmp_path / "polyps", [f"f{i:02d}" for i in range(20)])
+    assert folder(str(root), size=8).facts["title"] == root.name
+    assert folder(str(root), size=8, title="Polyps of the clinic").facts["title"] == "Polyps of the clinic"

@@ -62,6 +62,7 @@ def folder(
     invalid: list[float] = [],  # noqa: B006
     page: int | None = None,
     window: str | list[int | float] = "auto",
+    title: str | None = None,
 ) -> DenseDataset:
     """Your own data.
 
@@ -149,6 +150,7 @@ def folder(
             are errors.
         window (str | list[int | float]): [low, high]: the numbers that become black and white in images of more than 8
             bits; auto for the percentiles 0.5 and 99.5 of up to 200 images. Default "auto".
+        title (str | None): what reports call the set. Default None: the name of the folder `root`.
 
     Raises:
         FileNotFoundError: a folder or the CSV is missing.
@@ -193,6 +195,7 @@ def folder(
         decode_target=one_target(found.decode, listing.further),
         evaluate_at=evaluation(evaluate_at, "clean"),
         facts={
+            "title": title or base.name,
             "groups": len(set(keys)),
             "pool_images_without_target": sum(listing.targets[row] is None for row in pool),
             "left_out": splits.count(NONE),
