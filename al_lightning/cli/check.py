@@ -5,23 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from al_lightning.cli.arguments import Commands, add_config, split
-from al_lightning.config import Config, ConfigError, load
-from al_lightning.config.static import precheck
+from al_lightning.cli.arguments import Commands, add_config
+from al_lightning.cli.checked import dataset_config
+from al_lightning.config import Config, ConfigError
 from al_lightning.data.table import DATASETS
 
 if TYPE_CHECKING:
     from al_lightning.audit.subject import Subject
-
-UNUSED = (
-    *("name=check", "learner.name=none", "strategy.name=none"),
-    *("budget.initial=1", "budget.per_stage=1", "budget.stages=1"),
-)
-"""Keys that a config needs and a dataset does not."""
 
 
 def add(commands: Commands) -> None:
@@ -65,27 +59,6 @@ def check(options: argparse.Namespace) -> int:
         f"{found.verdict()} ({found.seconds:.0f} s)", style=colour, soft_wrap=True, highlight=False, markup=False
     )
     return int(found.errors > 0)
-
-
-def dataset_config(words: Sequence[str]) -> Config:
-    """The config that words name, of which the dataset alone has to be complete; names are checked.
-
-    Without a file and without `dataset.name`, the dataset is `folder`.
-
-    Raises:
-        ConfigError: one line that names the key, its value and what was expected.
-    """
-    files, overrides = split(words, need_file=False)
-    keys = {word.partition("=")[0] for word in overrides}
-    if not files and not {"dataset.name", "dataset.options.root"} & keys:
-        raise ConfigError(
-            "no dataset given; name an experiment, such as kvasir-random, a configuration file, or your images with "
-            "dataset.options.root=FOLDER"
-        )
-    first = [] if files or "dataset.name" in keys else ["dataset.name=folder"]
-    config = load(files, [*first, *overrides, *UNUSED])
-    precheck("dataset", DATASETS, config.dataset.name, config.dataset.options)
-    return config
 
 
 def subject_of(config: Config) -> Subject:

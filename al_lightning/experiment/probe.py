@@ -42,16 +42,33 @@ def probe(setup: Setup) -> None:
     if error is None:
         return
     reason = " ".join(str(error).split()) or type(error).__name__
-    for key in given:
-        without = {name: value for name, value in given.items() if name != key}
-        if attempt(setup, without) is None:
-            raise ConfigError(f"trainer.{key}={given[key]!r}: {reason}") from error
+    if (key := culprit(setup, given)) is not None:
+        raise ConfigError(f"trainer.{key}={given[key]!r}: {reason}") from error
     if isinstance(error, ValueError | FileNotFoundError):
         raise error
     raise ConfigError(
         f"learner.name={setup.config.learner.name}: a first pass over one batch failed ({type(error).__name__}): "
         f"{reason}"
     ) from error
+
+
+def culprit(setup: Setup, given: Mapping[str, Any]) -> str | None:
+    """The key without which the pass succeeds, where one alone does.
+
+    Several ranks search on one device each, because a process group does not survive a failed pass; what fails only
+    with several of them is then not found.
+    """
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    alone = {"devices": 1, "strategy": "auto"} if several else {}
+    if several and attempt(setup, {**given, **alone}) is None:
+        return None
+    for key in given:
+        if (
+            key not in alone
+            and attempt(setup, {name: v for name, v in {**given, **alone}.items() if name != key}) is None
+        ):
+            return key
+    return None
 
 
 def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:

@@ -114,7 +114,7 @@ def test_allowed_missing_classes_are_no_error(root, tmp_path, capsys):
 
 
 MISTAKES = {
-    "nothing": ([], "no dataset given"),
+    "nothing": ([], "no experiment given"),
     "name": (["dataset.name=foldr"], "did you mean 'folder'"),
     "option": (["dataset.options.root={root}", "dataset.options.thresh=3"], "did you mean 'threshold'"),
     "type": (["dataset.options.root={root}", "dataset.options.page=x"], "dataset.options.page"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,16 @@ def test_types_of_arguments():
     assert checks.fits(3, (float,))
     assert not checks.fits(True, (int, float))
     assert checks.plain_types(dict[str, int] | None) == ()
+
+
+def test_two_ranks_name_the_key_and_end(tiny, write_config):
+    """A process group does not survive a failed pass, so the key is searched for on one device each."""
+    path = write_config(tiny)
+    arguments = [sys.executable, "-m", "al_lightning", "run", str(path), "trainer.devices=2", "trainer.strategy=ddp"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*arguments, "trainer.precision=16-true"], capture_output=True, text=True, timeout=200, env=environment
+    )
+    assert done.returncode == 2
+    assert "al-lightning: trainer.precision='16-true': " in done.stderr
+    assert not Path(tiny["runs_dir"]).exists()
