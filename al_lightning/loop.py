@@ -23,6 +23,7 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
 from al_lightning.core.arrays import Rows
+from al_lightning.core.checkpoint_file import load_into, unpack, weights_in
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Oracle
 from al_lightning.core.pool import LabelPool
@@ -65,13 +66,18 @@ def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule
         )
 
 
-def load_weights(module: pl.LightningModule, checkpoint: str | Path) -> None:
-    """Load the weights of a Lightning checkpoint that was written on any device.
+def load_weights(module: pl.LightningModule, checkpoint: str | Path, digest: str | None = None) -> None:
+    """Load the weights of a Lightning checkpoint that was written on any device; no code that it names is run.
+
+    Args:
+        digest: that the file must have, where it was recorded.
 
     Raises:
         FileNotFoundError: there is no such file.
+        CheckpointError: it is damaged, no checkpoint, not the recorded file, or of another network.
     """
-    module.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["state_dict"])
+    file = Path(checkpoint)
+    load_into(module, weights_in(unpack(file, digest), file), file)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from al_lightning.core.files import naming, write_atomic
+
 
 class StageRow(TypedDict):
     """One line of stages.jsonl: the results of a stage."""
@@ -26,18 +28,6 @@ class StageRow(TypedDict):
 
 
 _REQUIRED = ("stage", "labelled", "test")
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write to a temporary name, fsync, rename: a reader finds the old file or the new one, never an incomplete one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
 
 
 def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
@@ -128,17 +118,8 @@ class RunFolder:
         if any(known["stage"] == row["stage"] for known in self.rows()):
             return
         content = self.stages.read_bytes() if self.stages.exists() else b""
-        with self.stages.open("ab") as file:
+        with naming(self.stages), self.stages.open("ab") as file:
             file.truncate(content.rfind(b"\n") + 1)
             file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -18,6 +18,7 @@ OURS = {
     "callbacks": "the experiment sets its own",
     "logger": "set logging.wandb, logging.csv or logging.tensorboard",
     "default_root_dir": "set runs_dir",
+    "plugins": "the experiment sets its own",
     "fast_dev_run": "it writes no checkpoint, which a stage needs; set trainer.max_epochs=1 and a small budget",
     "overfit_batches": "Lightning would train on the first images of the dataset, labelled or not; set a small "
     "budget.initial",

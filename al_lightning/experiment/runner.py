@@ -15,10 +15,12 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.core.files import write_atomic
 from al_lightning.core.pool import LabelPool
-from al_lightning.core.run_folder import RunFolder, write_atomic
+from al_lightning.core.run_folder import RunFolder
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.checkpoints import clear_leftovers
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
@@ -116,6 +118,8 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
     running = Running(setup, folder, loggers, loop, data)
+    if is_main():
+        clear_leftovers(folder)
     _say(console, f"{folder.path}: {_sizes(setup)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = folder.recorded_splits() or dataset.split_of()

@@ -23,6 +23,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.learners import LEARNERS, Committee
@@ -59,6 +60,7 @@ class Setup:
         if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
             options["enable_checkpointing"] = False
         options["enable_progress_bar"] = wanted(options)
+        options["plugins"] = [RunCheckpoints(folder.path)]
         if options["enable_progress_bar"]:
             callbacks = (*callbacks, Progress())
         try:

@@ -18,10 +18,11 @@ from al_lightning.config import Config, from_saved, plain
 from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
 from al_lightning.core.prediction import Batch, Prediction
-from al_lightning.core.run_folder import RunFolder, fit_step
+from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.task import IGNORE
 from al_lightning.data import Cache, DenseDataset
 from al_lightning.data.cache import resize_target
+from al_lightning.experiment.checkpoints import recorded
 from al_lightning.experiment.setup import build_dataset, build_learner, complete
 from al_lightning.learners import Committee
 from al_lightning.loop import load_weights
@@ -56,11 +57,11 @@ class Trained:
         done = folder.progress(last["stage"])
         members: list[pl.LightningModule] = []
         for member in range(section.committee.members):
-            file = path / done[fit_step(member)]["checkpoint"]
+            file, digest = recorded(folder, last["stage"], member, done)
             if not file.is_file():
                 raise FileNotFoundError(f"{file}: the weights of this run are gone; pictures need them")
             learner = build_learner(config, dataset, mc_passes=1)
-            load_weights(learner, file)
+            load_weights(learner, file, digest)
             members.append(learner)
         trained = members[0] if len(members) == 1 else Committee(members)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

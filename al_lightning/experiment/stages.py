@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -25,6 +25,14 @@ from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.checkpoints import (
+    BEST,
+    Restored,
+    RunCheckpoints,
+    discard,
+    recorded,
+    unfinished,
+)
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
@@ -79,8 +87,10 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         step = fit_step(member)
         if step not in done:
             done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+            if is_main():
+                discard(_place(running, stage, member))
         learner = setup.learner(stage, member)
-        load_weights(learner, running.folder.path / done[step]["checkpoint"])
+        load_weights(learner, *recorded(running.folder, stage, member, done))
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -114,9 +124,6 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     }
     done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
     tracking.log_stage(running.loggers, cast(Mapping[str, Any], row))
-    if is_main():
-        for file in running.folder.checkpoints(stage).rglob("last.ckpt"):
-            file.unlink()
     return done
 
 
@@ -141,8 +148,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     config = setup.config
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
-        before = folder.progress(stage - 1)[fit_step(member)]
-        load_weights(learner, folder.path / before["checkpoint"])
+        load_weights(learner, *recorded(folder, stage - 1, member, folder.progress(stage - 1)))
     loop.member = data.member = member
     data.train_rows = None
     if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
@@ -151,16 +157,24 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     contract = learner_of(learner)
     data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
     monitor, mode = contract.monitor
-    place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
-    best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
-    last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    callbacks: list[pl.Callback] = [best, last]
+    place = _place(running, stage, member)
+    best = ModelCheckpoint(
+        place, Path(BEST).stem, monitor, mode=mode, save_weights_only=True, enable_version_counter=False
+    )
+    last = ModelCheckpoint(place, Path(LAST).stem, enable_version_counter=False)
+    callbacks: list[pl.Callback] = [Restored(), best, last]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
     trainer = running.trainer(stage, *callbacks)
-    unfinished = place / "last.ckpt"
+    checkpoints = cast(RunCheckpoints, trainer.strategy.checkpoint_io)
+    before = unfinished(folder.path, place, repair=is_main())
     begin = time.perf_counter()
-    trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
+    try:
+        trainer.fit(learner, data, ckpt_path=before and str(before), weights_only=True)
+    except Exception as error:
+        if (refused := checkpoints.refused(error, learner)) is None:
+            raise
+        raise refused from error
     if trainer.interrupted:
         raise KeyboardInterrupt
     check_finite(trainer, learner, stage)
@@ -168,11 +182,21 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     if not best.best_model_path:
         # No validation ran: trainer.limit_val_batches=0, check_val_every_n_epoch above the epochs, or a stage that
         # ended within its first epoch (max_steps, max_time).
-        file = place / "best.ckpt"
+        file = place / BEST
         trainer.save_checkpoint(file, weights_only=True)
         log.warning("stage %d: no validation ran, so that the weights at the end of the training are tested", stage)
     checkpoint = file.resolve().relative_to(folder.path.resolve()).as_posix()
-    return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
+    return {
+        "seconds": time.perf_counter() - begin,
+        "checkpoint": checkpoint,
+        "digest": checkpoints.digest(file),
+    }
+
+
+def _place(running: Running, stage: int, member: int) -> Path:
+    """Folder of the checkpoints of one learner."""
+    members = running.setup.config.learner.committee.members
+    return running.folder.checkpoints(stage) / (f"member-{member}" if members > 1 else "")
 
 
 def check_finite(trainer: pl.Trainer, learner: pl.LightningModule, stage: int) -> None:

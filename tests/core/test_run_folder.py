@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from al_lightning.core.run_folder import RunFolder, read_rows, write_atomic
+from al_lightning.core.files import write_atomic
+from al_lightning.core.run_folder import RunFolder, read_rows
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):

@@ -1,0 +1,289 @@
+"""The checkpoints of a run: written beside their targets, with the one before kept, and read as data.
+
+Everything that a checkpoint says of files is relative to the folder of its run, so that a run goes on after it was
+moved or copied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins import CheckpointIO
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from al_lightning.core.checkpoint_file import CheckpointError, another_network, digest_of, pack, unpack
+from al_lightning.core.files import is_temporary, write_atomic
+from al_lightning.core.run_folder import RunFolder, fit_step
+
+log = logging.getLogger(__name__)
+
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+OURS = "al_lightning"
+"""Key of what is added to a checkpoint: {"weights": file relative to the run's folder -> digest}, the files of weights
+as they were when it was written."""
+_ROOT = "{run}/"
+"""Stands for the folder of the run at the beginning of a path."""
+
+
+class RunCheckpoints(CheckpointIO):
+    """Writes and reads the checkpoints of one training.
+
+    Args:
+        root: the folder of the run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.digests: dict[str, str] = {}
+        """File of weights, relative to the run's folder, -> the digest that it was last written with."""
+        self.read: tuple[Path, dict[str, Any]] | None = None
+        """The checkpoint that the training is going on from, until its first batch."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write a checkpoint; the former one stays beside it under the name `previous` gives.
+
+        Raises:
+            CheckpointError: the checkpoint holds more than tensors and plain values.
+            OSError: the storage is full or broken; the former checkpoint is as it was.
+        """
+        if storage_options is not None:
+            raise TypeError("storage_options: a run folder has none")
+        path = Path(path)
+        held = dict(checkpoint)
+        if "callbacks" in held:
+            held["callbacks"] = _renamed(held["callbacks"], f"{self.root}{os.sep}", _ROOT)
+            held[OURS] = {"weights": dict(self.digests)}
+        data, digest = pack(held)
+        write_atomic(path, data, keep=previous(path))
+        if "callbacks" not in held:
+            self.digests[self._relative(path)] = digest
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint on the CPU, whatever device it was written on, and never as code.
+
+        Raises:
+            FileNotFoundError, CheckpointError: as `unpack`.
+        """
+        path = Path(path)
+        held = unpack(path)
+        self.digests = weights_of(held, path)
+        held["callbacks"] = _renamed(held.get("callbacks"), _ROOT, f"{self.root}{os.sep}")
+        del held[OURS]
+        self.read = (path, held)
+        return held
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a file that is not wanted any more."""
+        Path(path).unlink(missing_ok=True)
+
+    def digest(self, path: Path) -> str | None:
+        """The digest that a file of weights was last written with; None where this training has not written it."""
+        return self.digests.get(self._relative(path))
+
+    def refused(self, error: Exception, learner: pl.LightningModule) -> CheckpointError | None:
+        """What to report where a training could not be restored; None where the error came from elsewhere."""
+        if self.read is None or isinstance(error, OSError | CheckpointError):
+            return None
+        path, held = self.read
+        state = held.get("state_dict")
+        reason = " ".join(str(error).split())[:160]
+        what = f"is no training that Lightning can go on with ({type(error).__name__}: {reason})"
+        if isinstance(error, RuntimeError) and "state_dict" in reason and isinstance(state, Mapping):
+            what = another_network(learner, state, error)
+        return CheckpointError(f"{path}: {what}; {remedy(path.parent)}")
+
+    def _relative(self, path: Path) -> str:
+        return path.resolve().relative_to(self.root).as_posix()
+
+
+def savers(place: Path, monitor: str, mode: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    """What writes the best weights, and what then writes the whole training, both after each epoch."""
+    best = ModelCheckpoint(
+        place, Path(BEST).stem, monitor, mode=mode, save_weights_only=True, enable_version_counter=False
+    )
+    return best, ModelCheckpoint(place, Path(LAST).stem, enable_version_counter=False)
+
+
+class Restored(pl.Callback):
+    """Notes when a training has been restored: what fails later is no fault of its checkpoint."""
+
+    def __init__(self) -> None:
+        self.io: RunCheckpoints | None = None
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        io = trainer.strategy.checkpoint_io
+        self.io = io if isinstance(io, RunCheckpoints) else None
+
+    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.on_train_start(trainer, pl_module)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.io is not None:
+            self.io.read = None
+
+
+def previous(path: Path) -> Path:
+    """The name of the checkpoint before this one.
+
+    Example:
+        >>> previous(Path("stage-000/last.ckpt")).as_posix()
+        'stage-000/last-previous.ckpt'
+    """
+    return path.with_name(f"{path.stem}-previous{path.suffix}")
+
+
+def remedy(place: Path) -> str:
+    """The end of a message on a training that cannot go on."""
+    return f"put its files back from a copy, or remove {place} to train this stage from its beginning"
+
+
+def unfinished(root: Path, place: Path, repair: bool = True) -> Path | None:
+    """The checkpoint from which the training in `place` goes on, a folder of the run `root`; None where it begins.
+
+    That is `last.ckpt`, or the one before where `last.ckpt` is damaged or the process was killed between two renames.
+    The best weights beside it are brought to what they were when it was written.
+
+    Args:
+        repair: rename files so; for one process alone. Others take what is there.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none can be gone on from.
+    """
+    last = place / LAST
+    if not repair:
+        return last if last.is_file() else None
+    error: CheckpointError | None = None
+    for file in (last, previous(last)):
+        if not file.is_file():
+            continue
+        try:
+            back = _weights_beside(unpack(file), file, root)
+        except CheckpointError as found:
+            error = error or found
+            continue
+        for former, path in back.items():
+            former.replace(path)
+        if file != last:
+            if error is not None:
+                log.warning("%s; the training goes on from the checkpoint before", error)
+            file.replace(last)
+        return last
+    if error is not None:
+        raise CheckpointError(f"{error}; {remedy(place)}")
+    return None
+
+
+def weights_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Files of weights, relative to the run's folder, -> digest, as they were when a checkpoint was written.
+
+    Raises:
+        CheckpointError: the entry is not of this form.
+    """
+    entry = checkpoint.get(OURS)
+    weights = entry.get("weights") if isinstance(entry, Mapping) else None
+    if not isinstance(weights, Mapping) or not all(isinstance(text, str) for item in weights.items() for text in item):
+        raise CheckpointError(f"{path}: does not say which best weights it goes with; it is of no run of this program")
+    return dict(weights)
+
+
+def _weights_beside(checkpoint: Mapping[str, Any], file: Path, root: Path) -> dict[Path, Path]:
+    """Former file -> name, for the files of weights that are newer than a checkpoint."""
+    back: dict[Path, Path] = {}
+    for name, digest in weights_of(checkpoint, file).items():
+        path = inside(root, name, file)
+        found = next((one for one in (path, previous(path)) if _digest(one) == digest), None)
+        if found is None:
+            raise CheckpointError(f"{file}: the best weights that it goes with are not in {path} any more")
+        if found != path:
+            back[found] = path
+    return back
+
+
+def _digest(file: Path) -> str | None:
+    if not file.is_file():
+        return None
+    try:
+        return digest_of(file)
+    except CheckpointError:
+        return None
+
+
+def inside(root: Path, name: object, source: Path) -> Path:
+    """The file that `source` names relative to the run's folder.
+
+    Raises:
+        ValueError: it is not the name of a file inside that folder.
+    """
+    if not isinstance(name, str) or not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{source}: {name!r} is no file inside the run's folder; put it back from a copy of the run")
+    return root / name
+
+
+def recorded(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]) -> tuple[Path, str | None]:
+    """The file of a member's best weights, and the digest that was recorded with it, from the steps of a stage.
+
+    Raises:
+        ValueError: the state of the stage does not say so.
+    """
+    step, source = done.get(fit_step(member)), folder.path / "state" / f"stage-{stage:03d}.json"
+    if not isinstance(step, Mapping) or "checkpoint" not in step:
+        raise ValueError(f"{source}: no checkpoint in {fit_step(member)!r}; put the file back from a copy of the run")
+    digest = step.get("digest")
+    if digest is not None and not isinstance(digest, str):
+        raise ValueError(f"{source}: digest={digest!r}: expected text; put the file back from a copy of the run")
+    return inside(folder.path, step["checkpoint"], source), digest
+
+
+def discard(place: Path) -> None:
+    """Remove what only an unfinished training needs: after it is recorded, the best weights are all that is left."""
+    for file in (place / LAST, previous(place / LAST), previous(place / BEST)):
+        file.unlink(missing_ok=True)
+
+
+def clear_leftovers(folder: RunFolder) -> None:
+    """Remove what killed processes left in a run's folder: files under temporary names, and checkpoints of trainings
+    that are recorded as finished; and checkpoints that Lightning wrote when a cluster stopped the process, which it
+    would take up in every later training and test."""
+    places = [folder.path, *(folder.path / name for name in ("state", "checkpoints", "pseudo"))]
+    trees = [folder.path.glob("*"), *(place.rglob("*") for place in places[1:])]
+    for file in [file for tree in trees for file in tree]:
+        with suppress(FileNotFoundError):
+            if is_temporary(file) or (file.parent == folder.path and file.match("hpc_ckpt_*.ckpt")):
+                file.unlink()
+    for place in (folder.path / "checkpoints").glob("stage-*"):
+        number = place.name.removeprefix("stage-")
+        done = folder.progress(int(number)) if number.isdecimal() else {}
+        for member_place, step in [(place, fit_step(0)), *_members(place)]:
+            if step in done:
+                discard(member_place)
+
+
+def _members(place: Path) -> list[tuple[Path, str]]:
+    numbered = [(path, path.name.removeprefix("member-")) for path in place.glob("member-*")]
+    return [(path, fit_step(int(number))) for path, number in numbered if number.isdecimal()]
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    """Texts that begin with `old` begin with `new` instead, in keys too."""
+
+    def text(item: Any) -> Any:
+        return new + item[len(old) :] if isinstance(item, str) and item.startswith(old) else item
+
+    return _mapped(value, text)
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {change(key): _mapped(item, change) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_mapped(item, change) for item in value)
+    return change(value)
