@@ -23,7 +23,8 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
 from al_lightning.core.arrays import Rows
-from al_lightning.core.checkpoint_file import load_into, unpack, weights_in
+from al_lightning.core.checkpoint_file import load_weights
+from al_lightning.core.files import array_bytes, sync_folder, write_atomic
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Oracle
 from al_lightning.core.pool import LabelPool
@@ -64,20 +65,6 @@ def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule
             f"{type(learner).__name__} does not provide (it provides {sorted(provides - {'images'})})"
             + "".join(remedy.get(name, "") for name in sorted(missing))
         )
-
-
-def load_weights(module: pl.LightningModule, checkpoint: str | Path, digest: str | None = None) -> None:
-    """Load the weights of a Lightning checkpoint that was written on any device; no code that it names is run.
-
-    Args:
-        digest: that the file must have, where it was recorded.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it is damaged, no checkpoint, not the recorded file, or of another network.
-    """
-    file = Path(checkpoint)
-    load_into(module, weights_in(unpack(file, digest), file), file)
 
 
 @dataclass(frozen=True)
@@ -303,13 +290,12 @@ class ActiveLearningLoop(pl.Callback):
             return {}
         data = self._pool_data(scorer, "asks for pseudo-labels")
         folder = Path(scorer.trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
-        folder.mkdir(parents=True, exist_ok=True)
         files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
 
         def write(prediction: Prediction) -> dict[str, Tensor]:
             targets = pseudo_targets(prediction, wanted)
             for row, target in zip(prediction.rows.tolist(), targets.cpu().numpy(), strict=True):
-                np.save(files[row], target)
+                write_atomic(Path(files[row]), array_bytes(target), sync=False)
             return {}
 
         before, data.predict_rows = data.predict_rows, wanted.rows
@@ -317,6 +303,8 @@ class ActiveLearningLoop(pl.Callback):
             self._predict(write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
         finally:
             data.predict_rows = before
+        if folder.is_dir():  # not where other ranks wrote all
+            sync_folder(folder)
         return files
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

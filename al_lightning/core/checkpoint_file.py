@@ -119,24 +119,20 @@ def digest_of(file: Path) -> str | None:
     return digest.hexdigest()
 
 
-def weights_in(checkpoint: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """The state dict of a checkpoint.
+def load_weights(module: nn.Module, checkpoint: str | Path, digest: str | None = None) -> None:
+    """Load the weights of a Lightning checkpoint that was written on any device; no code that it names is run.
+
+    Args:
+        digest: that the file must have, where it was recorded.
 
     Raises:
-        CheckpointError: it has none.
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is damaged, no checkpoint, not the recorded file, or of another network.
     """
-    state = checkpoint.get("state_dict")
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+    file = Path(checkpoint)
+    state = unpack(file, digest).get("state_dict")
+    if not isinstance(state, dict):
         raise CheckpointError(f"{file}: holds no weights (no state_dict); expected a checkpoint of Lightning")
-    return state
-
-
-def load_into(module: nn.Module, state: dict[str, Any], file: Path) -> None:
-    """Load a state dict into a module.
-
-    Raises:
-        CheckpointError: it is that of another network; the message names the first difference.
-    """
     try:
         module.load_state_dict(state)
     except Exception as error:
@@ -197,9 +193,9 @@ def plain(value: Any, where: str = "") -> Any:
         return plain(value.value, where)
     if isinstance(value, PurePath):
         return value.as_posix()
-    for kind in (bool, int, float, complex, str, bytes):
+    for kind in (int, float, complex, str, bytes):
         if isinstance(value, kind):
-            return kind(value)
+            return cast(Any, kind)(value)
     raise CheckpointError(
         f"the checkpoint would hold a {type(value).__name__} ({where}), which is no tensor and no plain value, so that "
         "reading it back could run code; let on_save_checkpoint or state_dict give tensors, numbers, text, lists and "

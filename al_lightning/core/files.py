@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 STORAGE_ERRORS = frozenset(
     getattr(errno, name)
@@ -18,7 +23,7 @@ STORAGE_ERRORS = frozenset(
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
-def write_atomic(path: Path, content: str | bytes | memoryview, keep: Path | None = None) -> None:
+def write_atomic(path: Path, content: str | bytes | memoryview, keep: Path | None = None, sync: bool = True) -> None:
     """Write to a temporary name in the same folder, fsync, rename, fsync the folder.
 
     A reader finds the old file or the new one, never an incomplete one, also after a loss of power.
@@ -28,6 +33,7 @@ def write_atomic(path: Path, content: str | bytes | memoryview, keep: Path | Non
         content: text is written in UTF-8.
         keep: name in the same folder that the old file gets. For a moment between two renames there is no `path`, and
             `keep` is the newest file.
+        sync: make the new name durable too; otherwise do so with `sync_folder` after the last of many files.
 
     Raises:
         OSError: nothing was written, and the old file is as it was; the error names the file.
@@ -46,7 +52,8 @@ def write_atomic(path: Path, content: str | bytes | memoryview, keep: Path | Non
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
 
 
 def is_temporary(path: Path) -> bool:
@@ -88,6 +95,38 @@ def storage_error(error: BaseException | None) -> OSError | None:
     return None
 
 
+def array_bytes(values: NDArray[Any]) -> memoryview:
+    """The bytes of an array as a .npy file, to be written by `write_atomic`."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getbuffer()
+
+
+def read_array(path: Path, shape: tuple[int, ...], types: str) -> NDArray[Any]:
+    """An array of numbers from a .npy file; nothing in it is run.
+
+    Args:
+        shape: that it must have.
+        types: letters of numpy's kinds of numbers that it may have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or holds something else.
+    """
+    back = "put it back from a copy of the run"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; {back}")
+    try:
+        values: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, MemoryError):
+        # numpy's message would advise to unpickle the file.
+        raise ValueError(f"{path}: is torn, or no array of numbers; {back}") from None
+    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in types:
+        found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
+        raise ValueError(f"{path}: holds {found}; expected the shape {shape}; {back}")
+    return values
+
+
 def _write(path: Path, data: memoryview) -> None:
     # Not through a link that somebody left under this name.
     path.unlink(missing_ok=True)
@@ -104,7 +143,8 @@ CHUNK = 1 << 22
 """Bytes of one call of write."""
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names of the files in a folder durable."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from al_lightning.core.arrays import Rows, Size
+from al_lightning.core.files import read_array
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.prediction import Batch
 from al_lightning.core.seeds import torch_seed
@@ -147,7 +149,8 @@ class PoolDataModule(pl.LightningDataModule):
             self.cache.partial = {row: self.pool.regions(row) for row in self.pool.partial.tolist()}
             if self.cache.partial and self.dataset.task.kind == "depth":
                 raise ValueError("regions are for segmentation: a depth task is labelled by whole images")
-            self.cache.pseudo = {row: np.load(file) for row, file in self.pool.pseudo.items()}
+            pseudo = self.pool.pseudo.items()
+            self.cache.pseudo = {row: read_array(Path(file), self.size, "uf") for row, file in pseudo}
         if stage in ("fit", "validate"):
             self.cache.reveal_targets(self.dataset.validation.tolist())
         if stage == "test" and self.dataset.evaluate_at == "resized":

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from lightning_fabric.plugins import CheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins import CheckpointIO
 
 from al_lightning.core.checkpoint_file import CheckpointError, another_network, digest_of, pack, unpack
 from al_lightning.core.files import is_temporary, write_atomic

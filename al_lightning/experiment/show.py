@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from al_lightning.config import Config, from_saved, plain
 from al_lightning.core.arrays import Rows
+from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
 from al_lightning.core.prediction import Batch, Prediction
 from al_lightning.core.run_folder import RunFolder
@@ -25,7 +26,6 @@ from al_lightning.data.cache import resize_target
 from al_lightning.experiment.checkpoints import recorded
 from al_lightning.experiment.setup import build_dataset, build_learner, complete
 from al_lightning.learners import Committee
-from al_lightning.loop import load_weights
 from al_lightning.metrics.dense import confusion, foreground, overlaps
 
 WIDTH = 1.7

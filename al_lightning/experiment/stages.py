@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from al_lightning.config import ConfigError
+from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
 from al_lightning.core.pool import PSEUDO
 from al_lightning.core.query import Query
@@ -31,11 +32,12 @@ from al_lightning.experiment.checkpoints import (
     RunCheckpoints,
     discard,
     recorded,
+    savers,
     unfinished,
 )
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
-from al_lightning.loop import ActiveLearningLoop, load_weights
+from al_lightning.loop import ActiveLearningLoop
 
 log = logging.getLogger(__name__)
 
@@ -158,10 +160,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
     monitor, mode = contract.monitor
     place = _place(running, stage, member)
-    best = ModelCheckpoint(
-        place, Path(BEST).stem, monitor, mode=mode, save_weights_only=True, enable_version_counter=False
-    )
-    last = ModelCheckpoint(place, Path(LAST).stem, enable_version_counter=False)
+    best, last = savers(place, monitor, mode)
     callbacks: list[pl.Callback] = [Restored(), best, last]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
