@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
+from al_lightning.core.array_file import array_bytes
 from al_lightning.core.arrays import Rows
 from al_lightning.core.checkpoint_file import load_weights
-from al_lightning.core.files import array_bytes, sync_folder, write_atomic
+from al_lightning.core.files import sync_folder, write_atomic
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Oracle
 from al_lightning.core.pool import LabelPool

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
+from al_lightning.core.files import storage_error
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -20,7 +21,7 @@ COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 70 for a
-    fault of ours, 130 for Ctrl-C."""
+    fault of ours, 74 for a storage that is full or broken, 130 for Ctrl-C."""
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -40,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if options.traceback:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"al-lightning: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
+        return _failed(error)
     except Exception as error:
         if options.traceback:
             raise
+        if (storage := storage_error(error)) is not None:
+            return _failed(storage)
         print(
             f"al-lightning: unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
             f"(the full log is in {_log(error)}; please report it)",
@@ -68,8 +69,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _failed(error: OSError) -> int:
+    """Say what the system could not do; returns 74 where the storage is full or broken, else 2."""
+    where = f"{error.filename}: " if error.filename else ""
+    print(f"al-lightning: {where}{error.strerror or error}", file=sys.stderr)
+    return 2 if storage_error(error) is None else 74
+
+
 def _log(error: Exception) -> str:
-    """Write what happened to a file of its own; its path."""
+    """Write what happened to a file of its own; its path, or why there is none."""
+    try:
+        return _write_log(error)
+    except OSError as failed:
+        return f"no file: {failed.strerror or failed}; --traceback shows it"
+
+
+def _write_log(error: Exception) -> str:
     with tempfile.NamedTemporaryFile(
         "w", prefix="al-lightning-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as file:

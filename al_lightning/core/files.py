@@ -1,18 +1,15 @@
-"""Files that are replaced as a whole, and errors of the storage below them. Imports no torch."""
+"""Files that are replaced as a whole, and errors of the storage below them. Imports neither torch nor numpy."""
 
 from __future__ import annotations
 
 import errno
-import io
+import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 STORAGE_ERRORS = frozenset(
     getattr(errno, name)
@@ -95,36 +92,45 @@ def storage_error(error: BaseException | None) -> OSError | None:
     return None
 
 
-def array_bytes(values: NDArray[Any]) -> memoryview:
-    """The bytes of an array as a .npy file, to be written by `write_atomic`."""
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    return buffer.getbuffer()
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Let an error of the storage say how to go on with the run in `folder`.
+
+    What is raised on the way out for it, by a logger that is closed or by Lightning, is the same fault.
+    """
+    try:
+        yield
+    except Exception as error:
+        found = None if isinstance(error, ValueError) else storage_error(error)
+        if found is None:
+            raise
+        said = f"{found.strerror or found}; what is finished is safe: make room, then al-lightning resume {folder}"
+        raise OSError(found.errno, said, found.filename or str(folder)) from error
 
 
-def read_array(path: Path, shape: tuple[int, ...], types: str) -> NDArray[Any]:
-    """An array of numbers from a .npy file; nothing in it is run.
+def read_object(path: Path, *keys: str) -> dict[str, Any]:
+    """A JSON object from a file.
 
     Args:
-        shape: that it must have.
-        types: letters of numpy's kinds of numbers that it may have.
+        keys: that it must have.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or holds something else.
+        ValueError: it is not JSON, another kind of value, or lacks a key; one line that names the file.
     """
     back = "put it back from a copy of the run"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {back}")
     try:
-        values: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, MemoryError):
-        # numpy's message would advise to unpickle the file.
-        raise ValueError(f"{path}: is torn, or no array of numbers; {back}") from None
-    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in types:
-        found = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
-        raise ValueError(f"{path}: holds {found}; expected the shape {shape}; {back}")
-    return values
+        held = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: is no JSON ({error}); {back}") from None
+    if not isinstance(held, dict):
+        raise ValueError(f"{path}: holds a {type(held).__name__}; expected an object with keys; {back}")
+    missing = [key for key in keys if key not in held]
+    if missing:
+        raise ValueError(f"{path}: no {', '.join(map(repr, missing))}; {back}")
+    return held
 
 
 def _write(path: Path, data: memoryview) -> None:

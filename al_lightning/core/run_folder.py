@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from al_lightning.core.files import naming, write_atomic
+from al_lightning.core.files import naming, read_object, write_atomic
 
 
 class StageRow(TypedDict):
@@ -89,7 +89,7 @@ class RunFolder:
 
     def recorded_splits(self) -> dict[str, str] | None:
         """id -> split as it was when the run began; None where the run has not begun, or an older version began it."""
-        return json.loads(self.splits.read_text(encoding="utf-8")) if self.splits.exists() else None
+        return read_object(self.splits) if self.splits.exists() else None
 
     def checkpoints(self, stage: int) -> Path:
         """Folder of the checkpoints of a stage."""
@@ -101,7 +101,7 @@ class RunFolder:
     def progress(self, stage: int) -> dict[str, Any]:
         """Finished steps of a stage; empty before the first."""
         path = self._state(stage)
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return read_object(path) if path.exists() else {}
 
     def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
         """Save finished steps to disk; returns all finished steps of the stage."""

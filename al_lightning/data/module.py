@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from al_lightning.core.array_file import read_array
 from al_lightning.core.arrays import Rows, Size
-from al_lightning.core.files import read_array
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.prediction import Batch
 from al_lightning.core.seeds import torch_seed

@@ -16,14 +16,17 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins import CheckpointIO
 
 from al_lightning.config import ConfigError
+from al_lightning.core.checkpoint_file import pack
+from al_lightning.core.files import storage_error
 from al_lightning.core.learner import learner_of
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
+from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.setup import Setup, trainer_options
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
@@ -77,6 +80,8 @@ def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
         try:
             one_pass(setup, options, Path(folder))
         except Exception as error:
+            if not isinstance(error, ValueError) and (found := storage_error(error)):
+                raise OSError(found.errno, found.strerror, found.filename or folder) from error
             return error
     return None
 
@@ -99,12 +104,12 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     limits = {name: 1 for name in LIMITS if name not in options}
     if "val_check_interval" in options:
         del limits["limit_train_batches"]  # Lightning compares the two
-    best = ModelCheckpoint(folder, "best", monitor, mode=mode, save_weights_only=True)
     pl.Trainer(**options, logger=False, default_root_dir=folder)  # what SHORT replaces is read here
     trainer = pl.Trainer(
         **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
         logger=False,
-        callbacks=[best],
+        callbacks=list(savers(folder, monitor, mode)),
+        plugins=[Unwritten()],
         default_root_dir=folder,
     )
     trainer.fit(learner, data)
@@ -115,6 +120,22 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
     if bad:
         raise ValueError(f"after one batch {bad[0]} is not finite: the training diverges; lower learner.options.lr")
+
+
+class Unwritten(CheckpointIO):
+    """Checks that a checkpoint can be written and read back, and writes none."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Raises CheckpointError where it holds more than tensors and plain values."""
+        pack(checkpoint)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        raise FileNotFoundError(f"{path}: a first pass writes no checkpoint")
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Nothing is there."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
-from al_lightning.core.files import write_atomic
+from al_lightning.core.files import read_object, resumable, storage_error, write_atomic
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.data import PoolDataModule
@@ -86,16 +86,19 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     try:
         run_id = _describe(setup, folder)
     except OSError as error:
+        if storage_error(error):
+            raise
         raise ConfigError(f"runs_dir={full.runs_dir!r}: {folder.path}: {error.strerror or error}") from error
     quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     level = quiet.level
     quiet.setLevel(logging.WARNING)
-    loggers = tracking.make_loggers(full, folder.path, run_id)
-    try:
-        _stages(setup, folder, loggers, console)
-    finally:
-        tracking.close(loggers)
-        quiet.setLevel(level)
+    with resumable(folder.path):
+        loggers = tracking.make_loggers(full, folder.path, run_id)
+        try:
+            _stages(setup, folder, loggers, console)
+        finally:
+            tracking.close(loggers)
+            quiet.setLevel(level)
     return folder
 
 
@@ -183,7 +186,7 @@ def _describe(setup: Setup, folder: RunFolder) -> str:
     if not is_main():
         return run_id
     if folder.config.is_file():  # the last one that is written
-        return str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
+        return str(read_object(folder.environment, "wandb_id")["wandb_id"])
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
     write_atomic(folder.environment, json.dumps(environment(setup) | {"wandb_id": run_id}, indent=1))
     write_atomic(folder.splits, json.dumps(setup.dataset.split_of(), indent=0, ensure_ascii=False))

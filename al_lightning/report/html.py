@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from al_lightning.core.files import write_atomic
 from al_lightning.report.gallery import Images
 from al_lightning.report.page import page_of
 from al_lightning.report.runs import Run
@@ -26,8 +27,10 @@ def write_report(runs: Sequence[Run], path: str | Path, images: Images | None = 
     """
     text = render(page_of(runs, images))
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    if path.exists() and not path.is_file():  # a pipe or a terminal, which cannot be replaced
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_atomic(path.resolve(), text)
     return path
 
 
