@@ -24,18 +24,17 @@ from typing import Any
 HERE = Path(__file__).resolve()
 
 
-def run_cases(config: Path, cases: Sequence[dict[str, Any]], before: Sequence[str] = ()) -> list[dict[str, Any]]:
+def run_cases(config: Path, cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The answers of this program: the first is of the whole run.
 
     Args:
         config: of one run; its runs_dir is replaced.
-        cases: each with "fault": arguments of `install`, and any of "move", "copy": where to, "touch": [file, hex
-            bytes or None to remove it], "overrides": lines of a config for the resume.
-        before: words of a command that the program is run by.
+        cases: each with "fault": arguments of `install`, and where wanted "move" or "copy": where to, before the
+            resume.
     """
     environment = os.environ | {"OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true"}
     done = subprocess.run(
-        [*before, sys.executable, str(HERE), str(config)],
+        [sys.executable, str(HERE), str(config)],
         input=json.dumps(list(cases)),
         capture_output=True,
         text=True,
@@ -107,23 +106,18 @@ def child(work: Callable[[], int | None]) -> tuple[int, str]:
 
 def results(folder: Path) -> dict[str, Any]:
     """What two runs that are the same have in common: rows without times, and digests of the best weights."""
-    from al_lightning.core.checkpoint_file import CheckpointError, digest_of
+    from al_lightning.core.checkpoint_file import digest_of
     from al_lightning.core.run_folder import read_rows
 
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in read_rows(folder / "stages.jsonl")]
-    weights = {}
-    for file in sorted(folder.rglob("best.ckpt")):
-        try:
-            weights[file.relative_to(folder).as_posix()] = digest_of(file)
-        except CheckpointError as error:
-            weights[file.relative_to(folder).as_posix()] = str(error)
+    rows = [
+        {key: value for key, value in row.items() if key != "seconds"} for row in read_rows(folder / "stages.jsonl")
+    ]
+    weights = {file.relative_to(folder).as_posix(): digest_of(file) for file in sorted(folder.rglob("best.ckpt"))}
     return {"rows": rows, "weights": weights}
 
 
 def one_case(config: Any, number: int, case: dict[str, Any], root: Path) -> dict[str, Any]:
-    from rich.console import Console
 
-    from al_lightning import experiment
     from al_lightning.cli import main
 
     def begin() -> int:
@@ -139,12 +133,6 @@ def one_case(config: Any, number: int, case: dict[str, Any], root: Path) -> dict
     answer["code"], answer["said"] = child(begin)
     folder = next(place.rglob("config.yaml"), place / "none").parent
     answer["stopped"] = results(folder)
-    for name, change in case.get("touch", []):
-        found = next(folder.rglob(name))
-        if change is None:
-            found.unlink()
-        else:
-            found.write_bytes(bytes.fromhex(change))
     for kind in ("copy", "move"):
         if kind in case:
             target = place / case[kind] / "seed-0"
@@ -168,7 +156,7 @@ def work(config: Path) -> None:
     torch.set_num_threads(1)
     runner.probe = lambda setup: None  # the first pass is the same for all
     plain: Any = OmegaConf.to_container(OmegaConf.load(config))
-    root = Path(os.environ.get("CRASH_HOST_FOLDER") or tempfile.mkdtemp(prefix="crash-host-", dir=config.parent))
+    root = Path(tempfile.mkdtemp(prefix="crash-host-", dir=config.parent))
     for number, case in enumerate([{}, *json.load(sys.stdin)]):
         print(json.dumps(one_case(plain, number, case, root)), flush=True)
 

@@ -28,6 +28,17 @@ BEST = "best.ckpt"
 OURS = "al_lightning"
 """Key of what is added to a checkpoint: {"weights": file relative to the run's folder -> digest}, the files of weights
 as they were when it was written."""
+_FORM: dict[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
+"""What Lightning writes of a training, and would go on without where it is missing."""
 _ROOT = "{run}/"
 """Stands for the folder of the run at the beginning of a path."""
 
@@ -183,11 +194,14 @@ def unfinished(root: Path, place: Path, repair: bool = True) -> Path | None:
 
 
 def weights_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, str]:
-    """Files of weights, relative to the run's folder, -> digest, as they were when a checkpoint was written.
+    """Files of weights, relative to the run's folder, -> digest, as they were when the checkpoint of a training was
+    written.
 
     Raises:
-        CheckpointError: the entry is not of this form.
+        CheckpointError: it is no checkpoint of a training, or of no run of this program.
     """
+    if wrong := [key for key, kind in _FORM.items() if not isinstance(checkpoint.get(key), kind)]:
+        raise CheckpointError(f"{path}: is no training that Lightning can go on with (its {wrong[0]!r})")
     entry = checkpoint.get(OURS)
     weights = entry.get("weights") if isinstance(entry, Mapping) else None
     if not isinstance(weights, Mapping) or not all(isinstance(text, str) for item in weights.items() for text in item):
