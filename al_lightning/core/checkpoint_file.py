@@ -36,7 +36,7 @@ class CheckpointError(ValueError):
     """A checkpoint is torn, altered, not a checkpoint at all, or of another network; the message names the file."""
 
 
-def pack(checkpoint: Mapping[str, Any]) -> tuple[bytes, str]:
+def pack(checkpoint: Mapping[str, Any]) -> tuple[memoryview, str]:
     """The bytes of the file of a checkpoint, and their digest.
 
     Raises:
@@ -45,9 +45,11 @@ def pack(checkpoint: Mapping[str, Any]) -> tuple[bytes, str]:
     buffer = io.BytesIO()
     torch.save({key: plain(value, key) for key, value in checkpoint.items()}, buffer)
     # A zip file ends with the length of its comment, which is zero here.
-    body = buffer.getbuffer()[:-2]
-    digest = hashlib.sha256(body).hexdigest()
-    return b"".join((body, _LENGTH.to_bytes(2, "little"), _MARK, digest.encode())), digest
+    buffer.seek(-2, io.SEEK_END)
+    buffer.write(_LENGTH.to_bytes(2, "little"))
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    buffer.write(_MARK + digest.encode())
+    return buffer.getbuffer(), digest
 
 
 def unpack(file: Path, digest: str | None = None) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def digest_of(file: Path) -> str | None:
                 raise CheckpointError(f"{file}: is torn, or no checkpoint")
             return None
         stream.seek(0)
-        digest, left = hashlib.sha256(), size - _LENGTH - 2
+        digest, left = hashlib.sha256(), size - _LENGTH
         while left > 0 and (chunk := stream.read(min(left, _CHUNK))):
             digest.update(chunk)
             left -= len(chunk)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import CheckpointIO
 
 from al_lightning.core.checkpoint_file import CheckpointError, another_network, digest_of, pack, unpack
-from al_lightning.core.files import is_temporary, write_atomic
+from al_lightning.core.files import write_atomic
 from al_lightning.core.run_folder import RunFolder, fit_step
 
 log = logging.getLogger(__name__)
@@ -255,35 +254,6 @@ def recorded(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]
     if digest is not None and not isinstance(digest, str):
         raise ValueError(f"{source}: digest={digest!r}: expected text; put the file back from a copy of the run")
     return inside(folder.path, step["checkpoint"], source), digest
-
-
-def discard(place: Path) -> None:
-    """Remove what only an unfinished training needs: after it is recorded, the best weights are all that is left."""
-    for file in (place / LAST, previous(place / LAST), previous(place / BEST)):
-        file.unlink(missing_ok=True)
-
-
-def clear_leftovers(folder: RunFolder) -> None:
-    """Remove what killed processes left in a run's folder: files under temporary names, and checkpoints of trainings
-    that are recorded as finished; and checkpoints that Lightning wrote when a cluster stopped the process, which it
-    would take up in every later training and test."""
-    places = [folder.path, *(folder.path / name for name in ("state", "checkpoints", "pseudo"))]
-    trees = [folder.path.glob("*"), *(place.rglob("*") for place in places[1:])]
-    for file in [file for tree in trees for file in tree]:
-        with suppress(FileNotFoundError):
-            if is_temporary(file) or (file.parent == folder.path and file.match("hpc_ckpt_*.ckpt")):
-                file.unlink()
-    for place in (folder.path / "checkpoints").glob("stage-*"):
-        number = place.name.removeprefix("stage-")
-        done = folder.progress(int(number)) if number.isdecimal() else {}
-        for member_place, step in [(place, fit_step(0)), *_members(place)]:
-            if step in done:
-                discard(member_place)
-
-
-def _members(place: Path) -> list[tuple[Path, str]]:
-    numbered = [(path, path.name.removeprefix("member-")) for path in place.glob("member-*")]
-    return [(path, fit_step(int(number))) for path, number in numbered if number.isdecimal()]
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:

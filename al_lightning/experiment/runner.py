@@ -20,8 +20,8 @@ from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
-from al_lightning.experiment.checkpoints import clear_leftovers
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage

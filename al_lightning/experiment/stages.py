@@ -30,11 +30,11 @@ from al_lightning.experiment.checkpoints import (
     BEST,
     Restored,
     RunCheckpoints,
-    discard,
     recorded,
     savers,
     unfinished,
 )
+from al_lightning.experiment.leftovers import discard
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop

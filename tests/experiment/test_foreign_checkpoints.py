@@ -38,8 +38,8 @@ def saved(value) -> bytes:
 
 def stamped(data: bytes) -> bytes:
     """With a digest that fits, as one who knows the format would write it."""
-    stamp = b"al_lightning sha256 " + hashlib.sha256(data[:-2]).hexdigest().encode()
-    return data[:-2] + len(stamp).to_bytes(2, "little") + stamp
+    body = data[:-2] + (84).to_bytes(2, "little")
+    return body + b"al_lightning sha256 " + hashlib.sha256(body).hexdigest().encode()
 
 
 def swollen() -> bytes:
