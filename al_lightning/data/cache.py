@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_lightning.core.arrays import Rows
+from al_lightning.core.files import naming, storage_error
 from al_lightning.core.region import Region, cover
 from al_lightning.core.task import IGNORE
 from al_lightning.data.dataset import DenseDataset
@@ -165,6 +166,7 @@ class Cache:
             shape = (len(self.dataset.ids), 3, *self.dataset.size)
             try:
                 out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+                _take_room(temporary)
                 self._decode_all(out)
                 out.flush()
                 temporary.replace(path)
@@ -172,6 +174,17 @@ class Cache:
                 temporary.unlink(missing_ok=True)
         images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         return images
+
+
+def _take_room(path: Path) -> None:
+    """Have the room of a file now: writing to a map of one that the disk cannot hold would kill the process."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with naming(path), path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if storage_error(error):  # others are of file systems that cannot do so
+                raise
 
 
 def _threads() -> int:

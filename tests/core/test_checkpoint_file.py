@@ -96,7 +96,8 @@ def test_other_objects_are_refused_and_left_out_of_the_hyper_parameters(tmp_path
 
 def test_every_cut_and_every_changed_byte_is_found(tmp_path):
     path = tmp_path / "x.ckpt"
-    data, digest = pack({"state_dict": {"w": torch.arange(50.0)}})
+    packed, digest = pack({"state_dict": {"w": torch.arange(50.0)}})
+    data = bytes(packed)
     path.write_bytes(data)
     assert unpack(path, digest)["state_dict"]["w"].shape == (50,)
     assert digest_of(path) == digest

@@ -195,3 +195,28 @@ def test_bad_weights_are_neither_tested_nor_shown_nor_trained_further(config, ca
     first.unlink()
     assert "stage-000/best.ckpt: no such file" in refused(capsys, "resume", str(folder))
     assert not mark.exists()
+
+
+def test_a_learner_that_keeps_an_object_in_its_checkpoint_is_refused_before_anything_is_written(config, monkeypatch):
+    from al_lightning.learners.dense import DenseLearner
+
+    def keep(self, checkpoint) -> None:
+        checkpoint["mine"] = {"network": torch.nn.Linear(1, 1)}
+
+    monkeypatch.setattr(DenseLearner, "on_save_checkpoint", keep)
+    with pytest.raises(ValueError, match=r"would hold a Linear \(mine\.network\), which is no tensor"):
+        run(config)
+    assert not Path(load([config]).runs_dir).exists()
+
+
+@pytest.mark.usefixtures("stages_alone")
+def test_a_damaged_pseudo_label_is_one_line(tiny, write_config, monkeypatch, capsys):
+    tiny["strategy"] = {"name": "ceal", "options": {"delta": 10.0}}
+    tiny["budget"]["stages"] = 2
+    tiny["trainer"]["max_epochs"] = 1
+    folder = run(write_config(tiny)).path
+    file = next((folder / "pseudo" / "stage-001").glob("*.npy"))
+    (folder / "state" / "stage-001.json").unlink()
+    file.write_bytes(pickle.dumps(Bomb(folder / "mark")))
+    assert f"{file.name}: is torn, or no array of numbers" in refused(capsys, "resume", str(folder))
+    assert not (folder / "mark").exists()
