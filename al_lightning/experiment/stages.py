@@ -25,6 +25,7 @@ from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.records import weights, with_digests
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
@@ -41,11 +42,13 @@ class Running:
     loggers: list[Logger]
     loop: ActiveLearningLoop
     data: PoolDataModule
+    seen: dict[str, Any]
+    """What the stages see of the dataset, to be recorded; see `integrity.seen`."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
         if is_main():
-            self.folder.finish(stage, **steps)
+            self.folder.finish(stage, **with_digests(self.folder, steps), dataset=self.seen)
         return done | steps
 
     def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
@@ -80,7 +83,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         if step not in done:
             done = running.finish(stage, done, **{step: _fit(running, stage, member)})
         learner = setup.learner(stage, member)
-        load_weights(learner, running.folder.path / done[step]["checkpoint"])
+        load_weights(learner, weights(running.folder, stage, done[step]))
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -142,7 +145,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
         before = folder.progress(stage - 1)[fit_step(member)]
-        load_weights(learner, folder.path / before["checkpoint"])
+        load_weights(learner, weights(folder, stage - 1, before))
     loop.member = data.member = member
     data.train_rows = None
     if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
