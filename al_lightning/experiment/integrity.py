@@ -46,22 +46,24 @@ def check_run(folder: RunFolder, write: bool = True) -> list[str]:
         ValueError, FileNotFoundError: a file was touched; one line with the file, what differs, and the remedy.
     """
     notes: list[str] = []
+    right: dict[Path, str] = {}
 
     def mend(path: Path, text: str, what: str) -> None:
         notes.append(f"{path}: {what}")
-        if write:
-            write_atomic(path, text)
+        right[path] = text
 
     manifest = read_manifest(folder.manifest)
     if manifest is not None:
         notes += _check_records(folder, manifest, mend)
     states = _check_states(folder, manifest)
-    if manifest is None:
-        manifest = _adopt(folder, states)
-        mend(folder.manifest, manifest.text(), "the run was begun by a version without digests: not checked until now")
     _check_rows(folder, states, mend)
     _check_pseudo(folder, states)
-    if write:
+    if manifest is None:
+        text = _adopt(folder, states).text()
+        mend(folder.manifest, text, "the run was begun by a version without digests: not checked until now")
+    if write:  # at the end, so that a run that is refused stays as it is
+        for path, content in right.items():
+            write_atomic(path, content)
         _sweep(folder)
     return notes
 
