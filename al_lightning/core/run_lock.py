@@ -119,8 +119,12 @@ class _Lock:
         self._close()
 
     def _write(self) -> None:
-        handle = os.open(self.temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        self.handle = handle
+        while True:
+            try:
+                self.handle = handle = os.open(self.temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+                break
+            except FileNotFoundError:  # its owner has removed the empty folder that it had made
+                self.folder.mkdir(parents=True, exist_ok=True)
         has_flock = _flock(handle, exclusive=True) is True
         self.content = this_process(has_flock).to_json()
         os.write(handle, self.content)
