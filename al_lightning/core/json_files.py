@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = Any
-"""What `expect` compares with: a type or a tuple of types; [shape] for a list of such; {"key": shape} for an object,
-where "key?" may be missing, "*" stands for every other key, and keys that are not named may hold anything."""
+"""What `expect` compares with: a type; [shape] for a list of such; {"key": shape} for an object, where "key?" may be
+missing, "*" stands for every other key, and keys that are not named may hold anything; a tuple for either of these."""
 NUMBER = (int, float)
 MAYBE_NUMBER = (int, float, NoneType)
 
@@ -94,23 +94,24 @@ def expect(value: Any, shape: Shape, where: str, key: str = "") -> None:
         Traceback (most recent call last):
         ValueError: x.json: test=5: expected an object, found a whole number
     """
-    kinds = (dict,) if isinstance(shape, Mapping) else (list,) if isinstance(shape, list) else shape
-    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    parts = shape if isinstance(shape, tuple) else (shape,)
+    kinds = tuple(part if isinstance(part, type) else type(part) for part in parts)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(dict.fromkeys(_NAMES[float if kind is int and float in kinds else kind] for kind in kinds))
         shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:37]}..."
         label = f"{key}={shown}: " if key else ""
-        raise ValueError(f"{where}: {label}expected {wanted}, found {_NAMES[type(value)]}")
+        raise ValueError(f"{where}: {label}expected {wanted}, found {_NAMES.get(type(value), type(value).__name__)}")
     prefix = f"{key}." if key else ""
-    if isinstance(shape, list):
+    inner: Any = next((part for part in parts if type(part) is type(value)), None)
+    if isinstance(inner, list):
         for position, item in enumerate(value):
-            expect(item, shape[0], where, f"{prefix}{position}")
-    if not isinstance(shape, Mapping):
+            expect(item, inner[0], where, f"{prefix}{position}")
+    if not isinstance(inner, dict):
         return
-    for name, part in shape.items():
+    for name, part in inner.items():
         bare = name.removesuffix("?")
         if name == "*":
-            for other in value.keys() - {known.removesuffix("?") for known in shape}:
+            for other in value.keys() - {known.removesuffix("?") for known in inner}:
                 expect(value[other], part, where, f"{prefix}{other}")
         elif bare in value:
             expect(value[bare], part, where, f"{prefix}{bare}")
