@@ -94,9 +94,10 @@ def expect(value: Any, shape: Shape, where: str, key: str = "") -> None:
         Traceback (most recent call last):
         ValueError: x.json: test=5: expected an object, found a whole number
     """
-    parts = shape if isinstance(shape, tuple) else (shape,)
+    parts: tuple[Any, ...] = shape if isinstance(shape, tuple) else (shape,)
     kinds = tuple(part if isinstance(part, type) else type(part) for part in parts)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+    known = any(isinstance(value, kind) for kind in kinds)
+    if not known or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(dict.fromkeys(_NAMES[float if kind is int and float in kinds else kind] for kind in kinds))
         shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:37]}..."
         label = f"{key}={shown}: " if key else ""
@@ -111,7 +112,7 @@ def expect(value: Any, shape: Shape, where: str, key: str = "") -> None:
     for name, part in inner.items():
         bare = name.removesuffix("?")
         if name == "*":
-            for other in value.keys() - {known.removesuffix("?") for known in inner}:
+            for other in value.keys() - {one.removesuffix("?") for one in inner}:
                 expect(value[other], part, where, f"{prefix}{other}")
         elif bare in value:
             expect(value[bare], part, where, f"{prefix}{bare}")

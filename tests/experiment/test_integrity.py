@@ -45,7 +45,7 @@ def test_the_remedy_of_an_edited_state_gives_the_same_rows(restart, tiny, write_
     state = json.loads(folder.state(1).read_text())
     state["pool"].pop()
     folder.state(1).write_text(json.dumps(state))
-    with pytest.raises(ValueError, match="delete stage-001.json, all later ones and their lines of stages.jsonl"):
+    with pytest.raises(ValueError, match=r"delete stage-001\.json, all later ones and their lines of stages\.jsonl"):
         experiment.resume(folder.path, QUIET)
     folder.state(1).unlink()
     folder.state(2).unlink()
