@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -13,38 +12,38 @@ import pytest
 from al_lightning.cli import main
 from al_lightning.core.run_lock import owned
 
+PROGRAM = """
+import sys
+from al_lightning.cli import main
+from al_lightning.experiment import runner
 
-def start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "al_lightning", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def wait(*_):
+    print("owned", flush=True)
+    sys.stdin.read()
+    raise ValueError("over")
+
+runner.prepare = wait  # what comes after the lock
+sys.exit(main(sys.argv[1:]))
+"""
 
 
-def test_of_two_programs_one_runs_and_gives_its_lock_back_when_it_is_terminated(tiny, write_config):
-    tiny["trainer"]["max_epochs"] = 100_000
-    path = str(write_config(tiny))
-    folder = Path(tiny["runs_dir"]) / "tiny" / "ta-coreset" / "seed-0"
-    both = [start("run", path), start("run", path)]
-    deadline = time.monotonic() + 240
-    while all(process.poll() is None for process in both) and time.monotonic() < deadline:
-        time.sleep(0.1)
+@pytest.mark.parametrize("words", [["run"], ["run", "--sweep", "seed=0,1"]], ids=["run", "sweep"])
+def test_of_two_programs_that_start_together_one_runs(words, tiny, write_config):
+    command = [sys.executable, "-c", PROGRAM, words[0], str(write_config(tiny)), *words[1:]]
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    # The one that ends, and prints nothing, is the one that was refused: the other waits for its input.
+    while all(process.poll() is None for process in both):
+        time.sleep(0.02)
     loser, winner = sorted(both, key=lambda process: process.poll() is None)
     _, errors = loser.communicate()
     assert loser.returncode == 75, errors
-    assert winner.poll() is None
-    said = [line for line in errors.splitlines() if line.startswith("al-lightning: ")]
-    assert len(said) == 1
-    assert f"process {winner.pid} on " in said[0]
-    assert "works on this run" in said[0]
-    trained = folder / "checkpoints" / "stage-000" / "last.ckpt"
-    while not trained.exists() and winner.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert (folder / "run.lock").is_file()
-    winner.send_signal(signal.SIGTERM)  # in the middle of a training, where Lightning handles it too
-    winner.communicate(timeout=120)
-    assert winner.returncode not in (0, 2, 70)
-    assert trained.exists()
-    assert not (folder / "run.lock").exists()
+    assert errors.count("\n") == 1
+    assert f"process {winner.pid} on " in errors
+    assert "works on this run" in errors
+    out, errors = winner.communicate(timeout=60)
+    assert (winner.returncode, out) == (2, "owned\n"), errors
+    assert not Path(tiny["runs_dir"]).exists()
 
 
 @pytest.mark.parametrize("command", ["run", "sweep", "resume"])
