@@ -39,6 +39,15 @@ def add_config(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     parser.add_argument("config", nargs=nargs, metavar="NAME | CONFIG.yaml | key=value", help="merged left to right")
 
 
+def add_take_over(parser: argparse.ArgumentParser) -> None:
+    """Declare the option of commands that go on with a run."""
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="go on with a run although a process of another machine has locked it, which you know to have ended",
+    )
+
+
 def split(words: Sequence[str], need_file: bool = True) -> tuple[list[str], list[str]]:
     """Files and names on the one hand, overrides on the other.
 

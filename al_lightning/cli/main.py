@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
 from al_lightning.core.files import storage_error
+from al_lightning.core.run_lock import RunInUse
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -20,8 +21,11 @@ COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 70 for a
-    fault of ours, 74 for a storage that is full or broken, 130 for Ctrl-C."""
+    """Run one command; returns the exit code.
+
+    0; 1 where `check` found an error in the data; 2 for a mistake; 70 for a fault of ours; 74 for a storage that is full
+    or broken; 75 where another process works on the run; 130 for Ctrl-C.
+    """
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.traceback:
             raise
         print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return 75 if isinstance(error, RunInUse) else 2
     except OSError as error:
         if options.traceback:
             raise

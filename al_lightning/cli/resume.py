@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from al_lightning.cli.arguments import Commands
+from al_lightning.cli.arguments import Commands, add_take_over
 from al_lightning.cli.report import write
 
 
@@ -13,6 +13,7 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("resume", help="go on with a run that was stopped")
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    add_take_over(parser)
     parser.set_defaults(command=resume)
 
 
@@ -20,7 +21,7 @@ def resume(options: argparse.Namespace) -> int:
     """Go on with the run, then write its report."""
     from al_lightning import experiment
 
-    folder = experiment.resume(options.run)
+    folder = experiment.resume(options.run, take_over=options.take_over)
     if experiment.is_main():
         write([folder.path], folder.report)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from al_lightning.cli.arguments import Commands, add_config
+from al_lightning.cli.arguments import Commands, add_config, add_take_over
 from al_lightning.cli.checked import load_checked, over_defaults
 from al_lightning.cli.report import write
 from al_lightning.config import defaults, grid
@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
         metavar="key=a,b,...",
         help="run once for each value of any key; several --sweep make every combination",
     )
+    add_take_over(parser)
     parser.set_defaults(command=run)
 
 
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(defaults.assumed(configs[0], options.config), soft_wrap=True, highlight=False, markup=False)
     # All are checked before the first one runs.
     for config, place in zip([experiment.complete(config) for config in configs], places, strict=True):
-        experiment.run(config, console, place)
+        experiment.run(config, console, place, options.take_over)
     if experiment.is_main():
         paths = [place.path for place in places]
         together = paths[0] if len(paths) == 1 else Path(configs[0].runs_dir) / configs[0].name

@@ -1,6 +1,6 @@
 """The configuration of an experiment. Imports no torch, so that a misspelled key is reported at once."""
 
-from al_lightning.config.loading import difference, from_saved, load, plain, to_yaml, validate
+from al_lightning.config.loading import difference, from_plain, from_saved, load, plain, to_yaml, validate
 from al_lightning.config.schema import CompleteConfig, Config, ConfigError, nearest
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "difference",
+    "from_plain",
     "from_saved",
     "load",
     "nearest",

@@ -85,6 +85,15 @@ def from_saved(path: Path) -> Config:
     return load([path])
 
 
+def from_plain(values: Mapping[str, Any]) -> Config:
+    """The config that `plain` made these values of.
+
+    Raises:
+        ConfigError: as of `load`.
+    """
+    return validate(cast(Config, _merge(OmegaConf.structured(Config), OmegaConf.create(dict(values)))))
+
+
 def to_yaml(config: Config) -> str:
     """The config as YAML, defaults included."""
     return OmegaConf.to_yaml(OmegaConf.create(plain(config)))

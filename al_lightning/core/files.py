@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 STORAGE_ERRORS = frozenset(
     getattr(errno, name)
@@ -106,31 +104,6 @@ def resumable(folder: Path) -> Iterator[None]:
             raise
         said = f"{found.strerror or found}; what is finished is safe: make room, then al-lightning resume {folder}"
         raise OSError(found.errno, said, found.filename or str(folder)) from error
-
-
-def read_object(path: Path, *keys: str) -> dict[str, Any]:
-    """A JSON object from a file.
-
-    Args:
-        keys: that it must have.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not JSON, another kind of value, or lacks a key; one line that names the file.
-    """
-    back = "put it back from a copy of the run"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; {back}")
-    try:
-        held = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: is no JSON ({error}); {back}") from None
-    if not isinstance(held, dict):
-        raise ValueError(f"{path}: holds a {type(held).__name__}; expected an object with keys; {back}")
-    missing = [key for key in keys if key not in held]
-    if missing:
-        raise ValueError(f"{path}: no {', '.join(map(repr, missing))}; {back}")
-    return held
 
 
 def _write(path: Path, data: memoryview) -> None:

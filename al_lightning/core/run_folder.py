@@ -4,61 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
-from al_lightning.core.files import naming, read_object, write_atomic
+from al_lightning.core.digest import digest
+from al_lightning.core.files import naming, write_atomic
+from al_lightning.core.json_files import expect, read_json
+from al_lightning.core.manifest import read_manifest
+from al_lightning.core.stage_rows import StageRow, lines, read_rows, text_of
+from al_lightning.core.state_files import read_state, seal, steps_of
 
-
-class StageRow(TypedDict):
-    """One line of stages.jsonl: the results of a stage."""
-
-    stage: int
-    labelled: int
-    """Labelled images; regions count as the number of images with as many pixels, rounded down."""
-    fraction: float
-    """Revealed fraction of the pool's pixels, with equal weight for every image."""
-    cost: dict[str, float | None]
-    """"images" with a label, "pixels" at the images' own size, "clicks" (None for depth): of all labels so far."""
-    val: dict[str, float | None]
-    test: dict[str, float | None]
-    seconds: dict[str, float]
-    selected: list[dict[str, Any]]
-
-
-_REQUIRED = ("stage", "labelled", "test")
-
-
-def read_rows(path: Path) -> tuple[dict[str, Any], ...]:
-    """The stage rows of a stages.jsonl by ascending stage; none where there is no file.
-
-    An incomplete last line (the process was killed while it wrote) is left out.
-
-    Raises:
-        ValueError: another line cannot be read, a key is missing, or a stage occurs twice.
-    """
-    if not path.exists():
-        return ()
-    lines = [(number, line) for number, line in enumerate(path.read_bytes().split(b"\n"), 1) if line.strip()]
-    rows: dict[int, dict[str, Any]] = {}
-    for number, line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            if number == lines[-1][0]:
-                break
-            raise ValueError(
-                f"{path}, line {number}: not JSON ({error}); only the last line may be incomplete. "
-                "Delete that line, or resume from a copy of the run"
-            ) from error
-        missing = [key for key in _REQUIRED if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise ValueError(f"{path}, line {number}: no {', '.join(map(repr, missing))} in this stage row")
-        if row["stage"] in rows:
-            raise ValueError(f"{path}, line {number}: stage {row['stage']} occurs twice; delete one of the lines")
-        rows[row["stage"]] = row
-    return tuple(rows[stage] for stage in sorted(rows))
+_STATE = re.compile(r"stage-(\d{3,})\.json")
 
 
 def fit_step(member: int) -> str:
@@ -72,8 +31,8 @@ def fit_step(member: int) -> str:
 
 
 class RunFolder:
-    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, splits.json, stages.jsonl, state/,
-    checkpoints/.
+    """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, splits.json, manifest.json, stages.jsonl,
+    state/, checkpoints/.
 
     state/stage-<k>.json holds the finished steps of stage k: {"fit": ..., "test": ..., "row": ..., "pool": labels
     after the stage}; a stage is finished when "pool" is in it.
@@ -84,42 +43,83 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
         self.splits = path / "splits.json"
+        self.manifest = path / "manifest.json"
         self.stages = path / "stages.jsonl"
         self.report = path / "report.html"
 
     def recorded_splits(self) -> dict[str, str] | None:
-        """id -> split as it was when the run began; None where the run has not begun, or an older version began it."""
-        return read_object(self.splits) if self.splits.exists() else None
+        """id -> split as it was when the run began; None where the run has not begun, or an older version began it.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
+        if not self.splits.exists():
+            return None
+        splits = read_json(self.splits)
+        expect(splits, {"*": str}, str(self.splits))
+        return dict(splits)
 
     def checkpoints(self, stage: int) -> Path:
         """Folder of the checkpoints of a stage."""
         return self.path / "checkpoints" / f"stage-{stage:03d}"
 
-    def _state(self, stage: int) -> Path:
+    def state(self, stage: int) -> Path:
+        """The file of a stage's finished steps."""
         return self.path / "state" / f"stage-{stage:03d}.json"
 
+    def begun_stages(self) -> list[int]:
+        """Ascending numbers of the stages that have a state file.
+
+        Raises:
+            ValueError: state/ is not a folder.
+        """
+        place = self.path / "state"
+        if not place.exists():
+            return []
+        if not place.is_dir():
+            raise ValueError(f"{place}: expected a folder, found a file; put it back from a copy, or start a new run")
+        return sorted(int(found[1]) for entry in place.iterdir() if (found := _STATE.fullmatch(entry.name)))
+
     def progress(self, stage: int) -> dict[str, Any]:
-        """Finished steps of a stage; empty before the first."""
-        path = self._state(stage)
-        return read_object(path) if path.exists() else {}
+        """Finished steps of a stage; empty before the first.
+
+        Raises:
+            ValueError: the file is damaged, or of a newer format.
+        """
+        return steps_of(read_state(self.state(stage)))
 
     def finish(self, stage: int, **steps: Any) -> dict[str, Any]:
-        """Save finished steps to disk; returns all finished steps of the stage."""
+        """Save finished steps to disk, with digests of them and of the file before; returns all finished steps of the
+        stage."""
         progress = self.progress(stage) | steps
-        write_atomic(self._state(stage), json.dumps(progress, indent=1, allow_nan=False))
+        begun_with = self._begun_with
+        before = read_state(self.state(stage - 1)) if stage else begun_with.get("manifest")
+        content = seal(progress, digest(before) if before else None, begun_with.get("config"))
+        write_atomic(self.state(stage), json.dumps(content, indent=1, allow_nan=False))
         return progress
+
+    @cached_property
+    def _begun_with(self) -> dict[str, Any]:
+        """The content of the manifest, and the digest of the config in it."""
+        manifest = read_manifest(self.manifest)
+        return {} if manifest is None else {"manifest": manifest.content(), "config": digest(dict(manifest.config))}
 
     def rows(self) -> tuple[dict[str, Any], ...]:
         """The stage rows of stages.jsonl."""
         return read_rows(self.stages)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
-        """Append a stage row unless its stage is there; an incomplete last line is removed first."""
-        if any(known["stage"] == row["stage"] for known in self.rows()):
+        """Append a stage row unless its stage is there; an incomplete last line is removed first, and one that only
+        lacks its newline gets it."""
+        known, damaged = lines(self.stages)
+        if any(other["stage"] == row["stage"] for _, other in known):
             return
-        content = self.stages.read_bytes() if self.stages.exists() else b""
+        if damaged:
+            write_atomic(self.stages, text_of([other for _, other in known]))
         with naming(self.stages), self.stages.open("ab") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-            file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+            file.write(text_of([row]).encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+__all__ = ["RunFolder", "StageRow", "fit_step", "read_rows"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
-from al_lightning.core.files import read_object, resumable, storage_error, write_atomic
+from al_lightning.core.files import resumable, storage_error
+from al_lightning.core.json_files import read_json
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
+from al_lightning.core.run_lock import owned
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.probe import probe
+from al_lightning.experiment.records import begin, check_seen, seen
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage
 from al_lightning.loop import ActiveLearningLoop
@@ -35,34 +39,72 @@ def run_folder(config: Config) -> RunFolder:
     return RunFolder(Path(config.runs_dir) / config.name / strategy / f"seed-{config.seed}")
 
 
-def resume(path: Path, console: Console | None = None) -> RunFolder:
+def resume(path: Path, console: Console | None = None, take_over: bool = False) -> RunFolder:
     """Continue a run after its last finished step; a complete run is only reported as such.
+
+    Args:
+        path: folder of the run.
+        console, take_over: as of `run`.
 
     Raises:
         FileNotFoundError: the folder holds no run.
+        ValueError: as of `run`.
     """
-    saved = RunFolder(path).config
-    if not saved.is_file():
+    folder = RunFolder(path)
+    if not folder.config.is_file() and not folder.manifest.is_file():
         raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
-    return run(from_saved(saved), console, RunFolder(path))
+    console = console or Console()
+    with _owned(folder, take_over, console):
+        _check(folder, console)
+        return _run(complete(from_saved(folder.config)), console, folder, begun=True)
 
 
-def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
+def run(
+    config: Config, console: Console | None = None, folder: RunFolder | None = None, take_over: bool = False
+) -> RunFolder:
     """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
     Args:
         config: the result of `load` or of `complete`.
         console: for one line of output per stage; the terminal by default.
         folder: of the run; `run_folder(config)` by default.
+        take_over: go on although a process may work on the run that cannot be looked at from here.
 
     Raises:
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
         DataError, FileNotFoundError: the data are invalid or missing.
+        RunInUse: another process works on the run.
+        ValueError: a file of the run was touched; the message names it.
     """
     console = console or Console()
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
-    begun = folder.config.is_file()
+    with _owned(folder, take_over, console):
+        begun = folder.config.exists() or bool(folder.begun_stages())
+        if begun:
+            _check(folder, console)
+        return _run(full, console, folder, begun)
+
+
+@contextmanager
+def _owned(folder: RunFolder, take_over: bool, console: Console) -> Iterator[None]:
+    """Hold the lock of the run; the first rank holds it for all."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(owned(folder.path, take_over, partial(_say, console), wanted=is_main()))
+        except OSError as error:
+            raise ConfigError(
+                f"runs_dir={str(folder.path.parents[2])!r}: {folder.path}: {error.strerror or error}"
+            ) from error
+        yield
+
+
+def _check(folder: RunFolder, console: Console) -> None:
+    for note in check_run(folder, write=is_main()):
+        _say(console, note)
+
+
+def _run(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool) -> RunFolder:
     # Completed too, so that options that a later version has added do not count as differences.
     if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
         raise ConfigError(
@@ -70,8 +112,6 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             "choose another name, seed or runs_dir, or remove the folder"
         )
     if finished := _finished(folder):
-        for done in finished:
-            folder.append_row(done["row"])
         console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False, markup=False)
         return folder
     splits = folder.recorded_splits()
@@ -81,7 +121,9 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             "could have been trained on; start a new run under another name"
         )
     setup = prepare(full, splits, partial(_say, console))
-    if not begun:
+    if begun:
+        check_seen(folder, setup.dataset)
+    else:
         probe(setup)
     try:
         run_id = _describe(setup, folder)
@@ -120,12 +162,13 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     data = PoolDataModule(
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
-    running = Running(setup, folder, loggers, loop, data)
+    recorded = folder.recorded_splits()
+    running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded))
     if is_main():
         clear_leftovers(folder)
     _say(console, f"{folder.path}: {_sizes(setup)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
-    recorded = folder.recorded_splits() or dataset.split_of()
+    recorded = recorded or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
     loop.start(min(setup.plan.initial, len(first)), first)
     for stage in range(setup.plan.stages):
@@ -181,14 +224,12 @@ def _sizes(setup: Setup) -> str:
 
 
 def _describe(setup: Setup, folder: RunFolder) -> str:
-    """Write environment.json, splits.json and config.yaml unless they exist; returns the id of the W&B run."""
+    """Write what the run begins with unless it is there; returns the id of the W&B run."""
     run_id = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:12]
     if not is_main():
         return run_id
     if folder.config.is_file():  # the last one that is written
-        return str(read_object(folder.environment, "wandb_id")["wandb_id"])
+        return str(read_json(folder.environment)["wandb_id"])
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
-    write_atomic(folder.environment, json.dumps(environment(setup) | {"wandb_id": run_id}, indent=1))
-    write_atomic(folder.splits, json.dumps(setup.dataset.split_of(), indent=0, ensure_ascii=False))
-    write_atomic(folder.config, to_yaml(setup.config))
+    begin(folder, to_yaml(setup.config), environment(setup) | {"wandb_id": run_id}, setup.dataset.split_of())
     return run_id

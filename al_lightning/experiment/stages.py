@@ -35,6 +35,7 @@ from al_lightning.experiment.checkpoints import (
     unfinished,
 )
 from al_lightning.experiment.leftovers import discard
+from al_lightning.experiment.records import check_weights, with_digests
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop
@@ -51,11 +52,13 @@ class Running:
     loggers: list[Logger]
     loop: ActiveLearningLoop
     data: PoolDataModule
+    seen: dict[str, Any]
+    """What the stages see of the dataset, to be recorded; see `integrity.seen`."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
         if is_main():
-            self.folder.finish(stage, **steps)
+            self.folder.finish(stage, **with_digests(self.folder, steps), dataset=self.seen)
         return done | steps
 
     def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
@@ -92,7 +95,9 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
             if is_main():
                 discard(_place(running, stage, member))
         learner = setup.learner(stage, member)
-        load_weights(learner, *recorded(running.folder, stage, member, done))
+        load_weights(
+            learner, *check_weights(running.folder, stage, done[step], recorded(running.folder, stage, member, done))
+        )
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -144,13 +149,19 @@ def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
     return picks
 
 
+def _weights(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]) -> tuple[Path, str | None]:
+    """(file, digest) of a member's best weights, from the finished steps of a stage."""
+    file = recorded(folder, stage, member, done)
+    return check_weights(folder, stage, done[fit_step(member)], file)
+
+
 def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     """Train one learner, after its last finished epoch; returns the file of its best weights and the time."""
     setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
     config = setup.config
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
-        load_weights(learner, *recorded(folder, stage - 1, member, folder.progress(stage - 1)))
+        load_weights(learner, *_weights(folder, stage - 1, member, folder.progress(stage - 1)))
     loop.member = data.member = member
     data.train_rows = None
     if config.learner.committee.members > 1 and config.learner.committee.bootstrap:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from al_lightning.core.json_files import MAYBE_NUMBER, expect, read_json
 from al_lightning.core.run_folder import read_rows
 
 if TYPE_CHECKING:
@@ -144,18 +145,7 @@ def read_run(folder: Path) -> Run:
             f"{folder} holds stages.jsonl but is not named <experiment>/<strategy>/seed-<k>; rename it, "
             "for a report takes the strategy and the seed from the folders' names"
         )
-    config: Any = {}
-    environment: Any = {}
-    try:
-        if (folder / "config.yaml").is_file():
-            config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-        if (folder / "environment.json").is_file():
-            environment = json.loads((folder / "environment.json").read_bytes())
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{folder}: config.yaml or environment.json cannot be read: {error}") from error
-    for name, value in (("config.yaml", config), ("environment.json", environment)):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{folder / name}: expected a mapping of keys to values, got {type(value).__name__}")
+    config, environment = _config(folder / "config.yaml"), _environment(folder / "environment.json")
     return Run(
         path=folder,
         experiment=folder.parent.parent.name,
@@ -202,3 +192,46 @@ def find_runs(paths: Iterable[str | Path]) -> list[Run]:
             "wait, or go on with `al-lightning resume RUN_DIR`"
         )
     return runs
+
+
+_CONFIG = {"budget?": {"stages?": (int, NoneType), "pixels?": MAYBE_NUMBER}}
+_ENVIRONMENT = {
+    "dataset?": {
+        "size?": [int],
+        "overlap?": ({"*": MAYBE_NUMBER}, NoneType),
+        **{f"{name}?": MAYBE_NUMBER for name in ("pool", "validation", "test")},
+        **{f"{name}?": (str, NoneType) for name in ("name", "title", "task", "protocol", "evaluate_at")},
+    },
+    "cost?": {"clicks?": (str, NoneType), "pool?": ({"*": MAYBE_NUMBER}, NoneType)},
+    "versions?": {"*": (str, NoneType)},
+}
+"""What reports read of the two files."""
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    """The content of config.yaml; empty where there is none.
+
+    Raises:
+        ValueError: it cannot be read, or is no mapping.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    expect(content, _CONFIG, str(path))
+    return dict(content)
+
+
+def _environment(path: Path) -> Mapping[str, Any]:
+    """The content of environment.json; empty where there is none.
+
+    Raises:
+        ValueError: it cannot be read, or is no object, or a value that reports need has another type.
+    """
+    if not path.exists():
+        return {}
+    content = read_json(path)
+    expect(content, _ENVIRONMENT, str(path))
+    return dict(content)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from al_lightning.core.array_file import array_bytes, read_array
-from al_lightning.core.files import read_object, resumable, storage_error, write_atomic
+from al_lightning.core.files import resumable, storage_error, write_atomic
 
 
 @pytest.mark.parametrize("content", ["text \N{SNOWMAN}", b"\0\1" * 5000, memoryview(b"abc")])
@@ -72,25 +72,6 @@ def test_errors_of_the_storage_are_found_below_others_and_users_mistakes_are_lef
         with pytest.raises(type(error)) as same, resumable(tmp_path):
             raise error
         assert same.value is error
-
-
-@pytest.mark.parametrize(
-    ("content", "match"),
-    [
-        ("3", "holds a int; expected an object"),
-        ("[]", "holds a list"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
-        ('"\udcff"'.encode(errors="surrogateescape").decode("latin-1"), "holds a str"),
-        ("{}", "no 'wandb_id'"),
-    ],
-)
-def test_a_json_file_of_another_kind_is_one_line(tmp_path, content, match):
-    path = tmp_path / "environment.json"
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(ValueError, match=match) as raised:
-        read_object(path, "wandb_id")
-    assert str(path) in str(raised.value)
 
 
 def test_arrays_come_back_and_others_are_refused(tmp_path):

@@ -45,6 +45,8 @@ def test_a_row_is_appended_once(tmp_path):
 def test_progress_accumulates_over_steps(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.progress(1) == {}
-    folder.finish(1, fit={"seconds": 1.0})
-    assert folder.finish(1, test={"x": 2}) == {"fit": {"seconds": 1.0}, "test": {"x": 2}}
-    assert RunFolder(tmp_path).progress(1) == {"fit": {"seconds": 1.0}, "test": {"x": 2}}
+    fit = {"seconds": 1.0, "checkpoint": "best.ckpt"}
+    test = {"seconds": 1.0, "val": {}, "test": {"miou": 0.5}}
+    folder.finish(1, fit=fit)
+    assert folder.finish(1, test=test) == {"fit": fit, "test": test}
+    assert RunFolder(tmp_path).progress(1) == {"fit": fit, "test": test}

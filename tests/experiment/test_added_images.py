@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from older_runs import without_digests
 from polyp_pairs import write_pairs
 from rich.console import Console
 
@@ -91,6 +92,7 @@ def test_a_folder_run_of_an_older_version_is_refused(own):
     path, _ = own
     folder = experiment.run(load([path]), QUIET)
     cut(folder, 1)
+    without_digests(folder.path)
     folder.splits.unlink()
     with pytest.raises(ConfigError, match="drew the splits of a folder otherwise"):
         experiment.resume(folder.path, QUIET)

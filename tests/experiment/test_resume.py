@@ -128,3 +128,4 @@ def test_interrupt_leaves_a_resumable_run(tiny, write_config):
     assert b"Traceback" not in errors
     assert place.exists()
     assert RunFolder(place.parents[2]).rows() == ()
+    assert not (place.parents[2] / "run.lock").exists()
