@@ -153,7 +153,8 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     monitor, mode = contract.monitor
     place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
     best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
-    last = ModelCheckpoint(place, "last", enable_version_counter=False)
+    # At the end of each epoch, also where validations are rarer or more frequent: a training resumes between epochs.
+    last = ModelCheckpoint(place, "last", save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[pl.Callback] = [best, last]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))

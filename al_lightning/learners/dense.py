@@ -115,25 +115,25 @@ class DenseLearner(pl.LightningModule):
         return segmentation_loss(output, target) if self.objective == "bce-dice" else batch_dice_loss(output, target)
 
     def training_step(self, batch: Batch | dict[str, Batch], batch_idx: int) -> Tensor:
-        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}."""
+        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}; there
+        is no discrepancy where all images are labelled."""
         both = cast(dict[str, Batch], batch)
         labelled = cast(Batch, both.get("labelled", batch))
         loss = self.loss(self(labelled["image"]), labelled["target"])
         size = len(labelled["rows"])
-        if self.discrepancy is not None:
+        if self.discrepancy is not None and "unlabelled" in both:
             network = cast(Network, self.network)
             maps = network.encode(self.normalise(both["unlabelled"]["image"]))
             term = self.discrepancy(probabilities(network.decode(maps).float()), maps[-1])
-            self.log("train/discrepancy", term, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/discrepancy", term, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
             loss = loss + self.discrepancy.weight * term
-        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch["image"])
-        loss = self.loss(output, batch["target"])
-        self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
-        self.evaluation.update("val", output, batch)
+        pairs = zip(output.split(1), batch["target"].split(1), strict=True)
+        self.evaluation.update("val", output, batch, torch.stack([self.loss(*pair) for pair in pairs]))
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.evaluation.results("val"), prog_bar=True)
