@@ -14,6 +14,7 @@ from al_lightning.core.prediction import Batch, Prediction, SampleStatistics
 from al_lightning.core.task import Task
 from al_lightning.learners.evaluation import Evaluation
 from al_lightning.learners.losses import Discrepancy, batch_dice_loss, depth_loss, segmentation_loss
+from al_lightning.learners.noise import check_known, dropout_layers, keyed_dropout
 from al_lightning.learners.outputs import probabilities
 from al_lightning.networks import Network
 
@@ -33,7 +34,8 @@ class DenseLearner(pl.LightningModule):
         grey: replace the three channels by their luminance.
 
     Attributes:
-        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on. It is 1 until `set_mc_passes` or an
+        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on, whose noise depends on
+            `torch.initial_seed()`, the image's row and the pass (`learners.noise`). It is 1 until `set_mc_passes` or an
             assignment changes it, which raises a ValueError where the network has no dropout layer with p > 0.
 
     Raises:
@@ -81,6 +83,9 @@ class DenseLearner(pl.LightningModule):
                 f"mc_passes={passes}: {type(self.network).__name__} has no dropout layer, so all passes would be "
                 "equal; set learner.options.dropout above 0, or learner.mc_passes=1"
             )
+        if passes > 1:
+            for layer in dropout_layers(self.network):
+                check_known(layer)
         self._mc_passes = passes
 
     @property
@@ -157,7 +162,7 @@ class DenseLearner(pl.LightningModule):
             prediction.before_classifier = lambda: input_of(network, maps)
         statistics = SampleStatistics()
         depth = self.task.kind == "depth"
-        for output in self._passes(network, image, maps):
+        for output in self._passes(network, image, maps, batch["rows"]):
             statistics.add(output.float() * self.task.maximum if depth else probabilities(output.float()))
         if depth:
             prediction.depth, prediction.deviation = statistics.mean, statistics.deviation()
@@ -168,22 +173,16 @@ class DenseLearner(pl.LightningModule):
             prediction.deterministic = lambda: probabilities(network.decode(maps).float())
         return prediction
 
-    def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
+    def _passes(self, network: Network, image: Tensor, maps: list[Tensor], rows: Tensor) -> Iterator[Tensor]:
         """One deterministic output of `decode`, or mc_passes stochastic ones; an encoder without dropout runs once."""
         if self.mc_passes == 1:
             yield network.decode(maps)
             return
-        layers = dropout_layers(self.network)
-        for layer in layers:
-            layer.train()
-        try:
+        with keyed_dropout(dropout_layers(self.network), rows):
             if network.dropout_in_encoder:
                 yield from (network.decode(network.encode(image)) for _ in range(self.mc_passes))
             else:
                 yield from network.decode_many(maps, self.mc_passes)
-        finally:
-            for layer in layers:
-                layer.eval()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
@@ -217,13 +216,3 @@ def input_of(network: Network, maps: list[Tensor]) -> Tensor:
     finally:
         handle.remove()
     return found[-1]
-
-
-def dropout_layers(network: nn.Module) -> list[nn.Module]:
-    """All dropout layers, of any kind, with p > 0.
-
-    Example:
-        >>> dropout_layers(nn.Sequential(nn.Dropout(0.5), nn.Dropout2d(0.0)))
-        [Dropout(p=0.5, inplace=False)]
-    """
-    return [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]
