@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 POOL, VALIDATION, TEST, SIZE = 23, 1, 5, 32
-INITIAL, PER_STAGE, STAGES = 5, 4, 2
+INITIAL, PER_STAGE = 5, 4
 PSEUDO: dict[str, dict[str, Any]] = {
     "ceal": {"threshold": "quantile", "delta": 0.4},
     "ceal-melanoma": {"mode": "quantile"},
@@ -61,7 +61,12 @@ def launched(rank: int, world: int, port: int, launcher: str) -> dict[str, str]:
 
 
 def run_groups(
-    data: Path, worlds: Sequence[int], strategies: Sequence[str], launcher: str = "torchrun", together: bool = True
+    data: Path,
+    worlds: Sequence[int],
+    strategies: Sequence[str],
+    launcher: str = "torchrun",
+    together: bool = True,
+    stages: int = 2,
 ) -> dict[int, list[dict[str, Result]]]:
     """{number of ranks: for each rank {strategy: what it saw}}; the groups run at the same time, or one by one.
 
@@ -72,14 +77,14 @@ def run_groups(
 
     synthetic(str(data), SIZE, SIZE, POOL, VALIDATION, TEST)  # rendered once, before the ranks read it
     if not together:
-        return {world: run_groups(data, [world], strategies, launcher)[world] for world in worlds}
+        return {world: run_groups(data, [world], strategies, launcher, True, stages)[world] for world in worlds}
     processes: dict[tuple[int, int], subprocess.Popen[str]] = {}
     for world in worlds:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         for rank in range(world):
-            command = [sys.executable, __file__, "--worker", str(data), str(world), ",".join(strategies)]
+            command = [sys.executable, __file__, "--worker", str(data), str(world), str(stages), ",".join(strategies)]
             environment = launched(rank, world, port, launcher)
             processes[world, rank] = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -131,7 +136,7 @@ def compare(found: Mapping[int, list[dict[str, Result]]]) -> dict[str, dict[int,
     }
 
 
-def worker(data: Path, world: int, strategies: Sequence[str]) -> None:
+def worker(data: Path, world: int, stages: int, strategies: Sequence[str]) -> None:
     """All strategies on this rank, one after the other in one process group; writes what it saw."""
     warnings.simplefilter("ignore")
     import logging
@@ -140,7 +145,7 @@ def worker(data: Path, world: int, strategies: Sequence[str]) -> None:
 
     torch.set_num_threads(1)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    found = {name: one_strategy(data, world, name) for name in strategies}
+    found = {name: one_strategy(data, world, stages, name) for name in strategies}
     rank = 0
     if torch.distributed.is_initialized():
         rank = torch.distributed.get_rank()
@@ -148,8 +153,8 @@ def worker(data: Path, world: int, strategies: Sequence[str]) -> None:
     (data / f"{world}-{rank}.json").write_text(json.dumps(found))
 
 
-def one_strategy(data: Path, world: int, label: str) -> Result:
-    """Two stages of one strategy with weights that do not change, then validation and test."""
+def one_strategy(data: Path, world: int, stages: int, label: str) -> Result:
+    """Stages of one strategy with weights that do not change, then validation and test."""
     import numpy as np
     import pytorch_lightning as pl
     import torch
@@ -188,7 +193,7 @@ def one_strategy(data: Path, world: int, label: str) -> Result:
         options = {**dict.fromkeys(quiet, False), **several, "accelerator": "cpu", "default_root_dir": place}
         return pl.Trainer(**options, callbacks=[loop])
 
-    for _ in range(STAGES):
+    for _ in range(stages):
         query = loop.acquire(trainer(), module, loader)
         result["picks"].append([dataset.ids[row] for row in query.rows.tolist()])
         result["source"].append(list(query.source))
@@ -198,6 +203,7 @@ def one_strategy(data: Path, world: int, label: str) -> Result:
         result["pseudo"].append([[row, hashlib.sha256(a.tobytes()).hexdigest()] for row, a in sorted(files.items())])
     run = trainer()
     result["metrics"] = {**run.validate(module, loader, verbose=False)[0], **run.test(module, loader, verbose=False)[0]}
+    assert name not in PSEUDO or all(result["pseudo"]), f"{label}: no pseudo-label, so that none is compared"
     return result
 
 
@@ -215,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         strategies = given.strategies.split(",") if given.strategies else names()
         found = compare(run_groups(Path(folder), worlds, strategies, given.launcher, together=False))
-    table = Table("strategy", *(f"{world} ranks" for world in worlds[1:]), title=f"compared with one rank ({given.launcher})")
+    title = f"compared with one rank ({given.launcher})"
+    table = Table("strategy", *(f"{world} ranks" for world in worlds[1:]), title=title)
     for name, by_world in found.items():
         table.add_row(name, *(", ".join(by_world[world]) or "same" for world in worlds[1:]))
     Console().print(table)
@@ -224,6 +231,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        worker(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(","))
+        worker(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5].split(","))
     else:
         sys.exit(main())
