@@ -30,7 +30,7 @@ from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Oracle
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.pool_data import PoolData
-from al_lightning.core.prediction import Batch, Prediction
+from al_lightning.core.prediction import Batch, Prediction, is_filler
 from al_lightning.core.query import Pseudo, Query
 from al_lightning.core.seeds import random_stream, torch_seed
 from al_lightning.core.strategy import (
@@ -325,7 +325,7 @@ class ActiveLearningLoop(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Reduce the batch on its device to a few numbers per image."""
-        if self._reduce is None:
+        if self._reduce is None or is_filler(batch):
             return
         if not isinstance(outputs, Prediction):
             raise ValueError(

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -184,56 +180,3 @@ def test_a_users_own_learner_data_and_strategy():
         picked += query.rows.tolist()
     assert len(set(picked)) == 6
     assert len(pool.labelled) == 9
-
-
-RANKS = """
-import sys, numpy as np, pytorch_lightning as pl, torch
-torch.set_num_threads(1)
-from al_lightning.data import PoolDataModule
-from al_lightning.data.datasets.kvasir import kvasir
-from al_lightning.learners.unet import unet
-from al_lightning.loop import ActiveLearningLoop
-from al_lightning.core.pool import LabelPool
-from al_lightning.cost.annotation import AnnotationCost
-from al_lightning.strategies import STRATEGIES
-
-dataset = kvasir(sys.argv[1], 16, validation=4)
-pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
-torch.manual_seed(0)
-learner = unet(dataset.task, (16, 16), widths=[4, 8])
-small = {"size": 6, "cost_iterations": 3, "cost_multiplier": 1 / 16} if sys.argv[3] == "cereals" else {}
-data = PoolDataModule(dataset, pool, batch_size=3)
-loop = ActiveLearningLoop(pool, STRATEGIES[sys.argv[3]](**small), per_stage=5, cost=AnnotationCost(data.cache))
-loop.start(4)
-for _ in range(2):
-    trainer = pl.Trainer(
-        accelerator="cpu", devices=int(sys.argv[2]), strategy="ddp" if int(sys.argv[2]) > 1 else "auto",
-        logger=False, enable_progress_bar=False, enable_checkpointing=False, callbacks=[loop], max_epochs=0,
-    )
-    query = loop.acquire(trainer, learner, data)
-    if trainer.global_rank == 0:
-        print("PICKS", *query.rows.tolist(), *map(str, query.regions or ()))
-if torch.distributed.is_initialized():
-    torch.distributed.destroy_process_group()
-"""
-
-
-def picks(kvasir_root: Path, tmp_path: Path, ranks: int, strategy: str) -> list[str]:
-    script = tmp_path / "ranks.py"
-    script.write_text(RANKS)
-    done = subprocess.run(
-        [sys.executable, str(script), str(kvasir_root), str(ranks), strategy],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [line for line in done.stdout.splitlines() if line.startswith("PICKS")]
-
-
-@pytest.mark.parametrize("strategy", ["unc-ta-coreset", "cereals"])
-def test_several_ranks_select_the_same_ids(strategy, kvasir_root, tmp_path):
-    one = picks(kvasir_root, tmp_path, 1, strategy)
-    assert len(one) == 2
-    assert picks(kvasir_root, tmp_path, 2, strategy) == one

@@ -23,8 +23,8 @@ COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0; 1 where `check` found an error in the data; 2 for a mistake; 70 for a fault of ours; 74 for a storage that is full
-    or broken; 75 where another process works on the run; 130 for Ctrl-C.
+    0; 1 where `check` found an error in the data; 2 for a mistake; 70 for a fault of ours; 74 for a storage that is
+    full or broken; 75 where another process works on the run; 130 for Ctrl-C.
     """
     options = parser().parse_args(arguments)
     _find_modules_here()

@@ -6,6 +6,7 @@ Imports no torch, so that a misspelled key is reported at once.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,9 @@ SWITCHED = ("dataset", "learner", "strategy", "oracle")
 """Sections whose options are those of the entry that they name."""
 TEXTS = ("name", "runs_dir", *(f"{section}.name" for section in SWITCHED))
 """Keys whose value is a text: YAML reads 010 as 8 and no as false."""
+
+WORKERS = 64
+"""Processes of a loader that are allowed on any machine; more only where it has as many cores."""
 
 
 def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
@@ -72,6 +76,11 @@ def validate(config: Config) -> Config:
             raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
     if config.budget.pixels is not None and not 0 < config.budget.pixels <= 1:
         raise ConfigError(f"budget.pixels={config.budget.pixels}: expected a fraction above 0 and up to 1, or null")
+    if config.loader.workers > (most := max(WORKERS, os.cpu_count() or 1)):
+        raise ConfigError(
+            f"loader.workers={config.loader.workers}: expected at most {most} processes (the cores of this machine, "
+            f"or {WORKERS}), of which each rank starts as many"
+        )
     for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
         if value < 0:
             raise ConfigError(f"{key}={value}: expected a number of at least 0")

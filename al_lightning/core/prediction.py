@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -25,6 +25,19 @@ class Batch(TypedDict, total=False):
     """B maps (H, W) of object ids, 0 background, next to `native` where the task scores objects."""
     parts: list[str]
     """B names of test parts, next to `objects` where the task has parts."""
+    filler: bool
+    """True for a batch that counts for nothing: a rank that has no images of its own gets an image of another one,
+    because every rank needs a batch. `Evaluation` and the loop leave it out."""
+
+
+def is_filler(batch: Any) -> bool:
+    """Whether a batch, of any kind, is a `filler` of `Batch`.
+
+    Example:
+        >>> is_filler({"rows": torch.tensor([3])}), is_filler({"rows": torch.tensor([3]), "filler": True})
+        (False, True)
+    """
+    return isinstance(batch, Mapping) and bool(batch.get("filler", False))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.utilities import CombinedLoader
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -24,6 +23,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.task import IGNORE, Task
 from al_lightning.data.cache import Cache
 from al_lightning.data.dataset import DenseDataset
+from al_lightning.data.sampler import LateLoader, RowSampler, without_filler
 
 
 class _Rows(Dataset[Batch]):
@@ -34,7 +34,7 @@ class _Rows(Dataset[Batch]):
         self.target = target
 
     def __getitems__(self, rows: list[int]) -> Batch:
-        index = np.asarray(rows, dtype=np.int64)
+        index, placeholder = without_filler(np.asarray(rows, dtype=np.int64))
         batch: Batch = {
             "rows": torch.from_numpy(index),
             "image": torch.from_numpy(np.ascontiguousarray(self.cache.images(index))),
@@ -47,38 +47,12 @@ class _Rows(Dataset[Batch]):
                 batch["objects"] = [torch.from_numpy(t) for t in objects]
                 if part_of := self.cache.dataset.part_of:
                     batch["parts"] = [part_of[row] for row in index.tolist()]
+        if placeholder:
+            batch["filler"] = True
         return batch
 
     def __getitem__(self, row: int) -> Batch:
         return self.__getitems__([row])
-
-
-class RowSampler(DistributedSampler[Any]):
-    """Yields dataset rows, this rank's share of them.
-
-    A DistributedSampler by type, so that Lightning leaves it as it is and tells it the epoch. Shuffled rows
-    are padded to equal shares (training needs that); unshuffled ones are never repeated, so that every image
-    is scored exactly once.
-    """
-
-    def __init__(self, rows: Rows, rank: int, world: int, seed: int | None = None) -> None:
-        self.rows, self.rank, self.world, self.shuffle_seed = rows, rank, world, seed
-        self.epoch = 0
-
-    def __iter__(self) -> Iterator[int]:
-        rows = self.rows
-        if self.shuffle_seed is not None:
-            rows = np.random.default_rng([self.shuffle_seed, self.epoch]).permutation(rows)
-            rows = np.resize(rows, len(self) * self.world)
-        return iter(rows[self.rank :: self.world].tolist())
-
-    def __len__(self) -> int:
-        if self.shuffle_seed is not None:
-            return -(-len(self.rows) // self.world)
-        return len(range(self.rank, len(self.rows), self.world))
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -158,14 +132,20 @@ class PoolDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch] | CombinedLoader:
         """Labelled images, pseudo-labelled ones among them; with `unlabelled_batch` a CombinedLoader of
-        {"labelled", "unlabelled"}, the shorter one cycled."""
+        {"labelled", "unlabelled"}, in which the rows of the shorter one go round, each time in another order."""
         rows = self.pool.trainable if self.train_rows is None else self.train_rows
         loader = self._loader(rows, "resized", "labelled")
         unlabelled = np.setdiff1d(self.pool.rows, self.pool.trainable)
         if self.unlabelled_batch is None or len(unlabelled) == 0:
             return loader
         other = self._loader(unlabelled, "none", "unlabelled", self.unlabelled_batch)
-        return CombinedLoader({"labelled": loader, "unlabelled": other}, "max_size_cycle")
+        # The sampler of the shorter one goes round, not Lightning, whose second round would repeat the order.
+        batches = max(len(loader), len(other))
+        if len(loader) < batches:
+            loader = self._loader(rows, "resized", "labelled", batches=batches)
+        elif len(other) < batches:
+            other = self._loader(unlabelled, "none", "unlabelled", self.unlabelled_batch, batches)
+        return CombinedLoader({"labelled": loader, "unlabelled": other}, "min_size")
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._loader(self.dataset.validation, "resized")
@@ -193,17 +173,18 @@ class PoolDataModule(pl.LightningDataModule):
         target: Literal["none", "resized", "native"],
         shuffle: str | None = None,
         batch_size: int | None = None,
+        batches: int | None = None,
     ) -> DataLoader[Batch]:
-        """A loader over rows in order, or shuffled by the stream named `shuffle`."""
+        """A loader over rows in order, or shuffled by the stream named `shuffle`: once, or for a number of batches."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
         seed = torch_seed(self.seed, self.stage, f"shuffle {shuffle} {self.member}") if shuffle else None
-        sampler = RowSampler(rows, rank, world, seed)
         size = batch_size or self.batch_size
+        sampler = RowSampler(rows, rank, world, seed, None if batches is None else batches * size)
         # Batch normalisation cannot train on a single value a channel, which a 1 x 1 bottleneck makes of
         # a batch of one image.
         lonely = seed is not None and len(sampler) > size and len(sampler) % size == 1
-        return DataLoader(
+        return LateLoader(
             dataset=_Rows(self.cache, target),
             batch_size=size,
             sampler=sampler,

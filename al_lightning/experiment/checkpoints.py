@@ -120,7 +120,9 @@ def savers(place: Path, monitor: str, mode: str) -> tuple[ModelCheckpoint, Model
     best = ModelCheckpoint(
         place, Path(BEST).stem, monitor, mode=mode, save_weights_only=True, enable_version_counter=False
     )
-    return best, ModelCheckpoint(place, Path(LAST).stem, enable_version_counter=False)
+    # At the end of each epoch, also where validations are rarer or more frequent: a training resumes between epochs.
+    last = ModelCheckpoint(place, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+    return best, last
 
 
 class Restored(pl.Callback):

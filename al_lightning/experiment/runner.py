@@ -166,7 +166,7 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded))
     if is_main():
         clear_leftovers(folder)
-    _say(console, f"{folder.path}: {_sizes(setup)}")
+    _say(console, f"{folder.path}: {_sizes(setup)}{_batch(running)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
@@ -221,6 +221,17 @@ def _sizes(setup: Setup) -> str:
     data = setup.dataset
     splits = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
     return f"{data.name} ({data.protocol}), {splits}, {data.size[0]} x {data.size[1]} pixels"
+
+
+def _batch(running: Running) -> str:
+    """The images of a step of the optimiser, where they are more than a batch of the loader: a learning rate belongs to
+    the step."""
+    trainer, size = running.trainer(0), running.setup.config.loader.batch_size
+    ranks, batches = trainer.world_size, trainer.accumulate_grad_batches
+    if ranks * batches == 1:
+        return ""
+    parts = [f"{size} images", *([f"{ranks} ranks"] if ranks > 1 else []), *([f"{batches} batches"] * (batches > 1))]
+    return f", {size * ranks * batches} images a step ({' x '.join(parts)})"
 
 
 def _describe(setup: Setup, folder: RunFolder) -> str:

@@ -14,6 +14,7 @@ from al_lightning.core.prediction import Batch, Prediction, SampleStatistics
 from al_lightning.core.task import Task
 from al_lightning.learners.evaluation import Evaluation
 from al_lightning.learners.losses import Discrepancy, batch_dice_loss, depth_loss, segmentation_loss
+from al_lightning.learners.noise import check_known, dropout_layers, keyed_dropout
 from al_lightning.learners.outputs import probabilities
 from al_lightning.networks import Network
 
@@ -33,7 +34,8 @@ class DenseLearner(pl.LightningModule):
         grey: replace the three channels by their luminance.
 
     Attributes:
-        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on. It is 1 until `set_mc_passes` or an
+        mc_passes: M; with M > 1 `predict_step` averages M passes with dropout on, whose noise depends on
+            `torch.initial_seed()`, the image's row and the pass (`learners.noise`). It is 1 until `set_mc_passes` or an
             assignment changes it, which raises a ValueError where the network has no dropout layer with p > 0.
 
     Raises:
@@ -81,6 +83,9 @@ class DenseLearner(pl.LightningModule):
                 f"mc_passes={passes}: {type(self.network).__name__} has no dropout layer, so all passes would be "
                 "equal; set learner.options.dropout above 0, or learner.mc_passes=1"
             )
+        if passes > 1:
+            for layer in dropout_layers(self.network):
+                check_known(layer)
         self._mc_passes = passes
 
     @property
@@ -115,25 +120,25 @@ class DenseLearner(pl.LightningModule):
         return segmentation_loss(output, target) if self.objective == "bce-dice" else batch_dice_loss(output, target)
 
     def training_step(self, batch: Batch | dict[str, Batch], batch_idx: int) -> Tensor:
-        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}."""
+        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}; there
+        is no discrepancy where all images are labelled."""
         both = cast(dict[str, Batch], batch)
         labelled = cast(Batch, both.get("labelled", batch))
         loss = self.loss(self(labelled["image"]), labelled["target"])
         size = len(labelled["rows"])
-        if self.discrepancy is not None:
+        if self.discrepancy is not None and "unlabelled" in both:
             network = cast(Network, self.network)
             maps = network.encode(self.normalise(both["unlabelled"]["image"]))
             term = self.discrepancy(probabilities(network.decode(maps).float()), maps[-1])
-            self.log("train/discrepancy", term, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/discrepancy", term, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
             loss = loss + self.discrepancy.weight * term
-        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch["image"])
-        loss = self.loss(output, batch["target"])
-        self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
-        self.evaluation.update("val", output, batch)
+        pairs = zip(output.split(1), batch["target"].split(1), strict=True)
+        self.evaluation.update("val", output, batch, torch.stack([self.loss(*pair) for pair in pairs]))
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.evaluation.results("val"), prog_bar=True)
@@ -157,7 +162,7 @@ class DenseLearner(pl.LightningModule):
             prediction.before_classifier = lambda: input_of(network, maps)
         statistics = SampleStatistics()
         depth = self.task.kind == "depth"
-        for output in self._passes(network, image, maps):
+        for output in self._passes(network, image, maps, batch["rows"]):
             statistics.add(output.float() * self.task.maximum if depth else probabilities(output.float()))
         if depth:
             prediction.depth, prediction.deviation = statistics.mean, statistics.deviation()
@@ -168,22 +173,16 @@ class DenseLearner(pl.LightningModule):
             prediction.deterministic = lambda: probabilities(network.decode(maps).float())
         return prediction
 
-    def _passes(self, network: Network, image: Tensor, maps: list[Tensor]) -> Iterator[Tensor]:
+    def _passes(self, network: Network, image: Tensor, maps: list[Tensor], rows: Tensor) -> Iterator[Tensor]:
         """One deterministic output of `decode`, or mc_passes stochastic ones; an encoder without dropout runs once."""
         if self.mc_passes == 1:
             yield network.decode(maps)
             return
-        layers = dropout_layers(self.network)
-        for layer in layers:
-            layer.train()
-        try:
+        with keyed_dropout(dropout_layers(self.network), rows):
             if network.dropout_in_encoder:
                 yield from (network.decode(network.encode(image)) for _ in range(self.mc_passes))
             else:
                 yield from network.decode_many(maps, self.mc_passes)
-        finally:
-            for layer in layers:
-                layer.eval()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
@@ -217,13 +216,3 @@ def input_of(network: Network, maps: list[Tensor]) -> Tensor:
     finally:
         handle.remove()
     return found[-1]
-
-
-def dropout_layers(network: nn.Module) -> list[nn.Module]:
-    """All dropout layers, of any kind, with p > 0.
-
-    Example:
-        >>> dropout_layers(nn.Sequential(nn.Dropout(0.5), nn.Dropout2d(0.0)))
-        [Dropout(p=0.5, inplace=False)]
-    """
-    return [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0]

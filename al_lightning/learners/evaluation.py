@@ -7,10 +7,10 @@ from typing import Literal, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from al_lightning.core.prediction import Batch
+from al_lightning.core.prediction import Batch, is_filler
 from al_lightning.core.task import Task
 from al_lightning.learners.outputs import classes
-from al_lightning.metrics.dense import PRIMARY, DepthMetrics, SegmentationMetrics, metrics_for
+from al_lightning.metrics.dense import PRIMARY, DepthMetrics, ImageMean, SegmentationMetrics, metrics_for
 from al_lightning.metrics.objects import ObjectMetrics
 
 Phase = Literal["val", "test"]
@@ -27,6 +27,9 @@ class Evaluation(nn.Module):
         super().__init__()
         self.task = task
         self.metrics = nn.ModuleDict({"val": metrics_for(task), "test": metrics_for(task)})
+        self.loss = ImageMean()
+        """Of the validation, where a learner gives it."""
+        self._has_loss = False
         self.objects = ObjectMetrics(parts=task.parts) if task.objects else None
 
     @property
@@ -35,11 +38,22 @@ class Evaluation(nn.Module):
         name, mode = PRIMARY[self.task.kind]
         return f"val/{name}", mode
 
-    def update(self, phase: Phase, output: Tensor, batch: Batch) -> None:
+    def update(self, phase: Phase, output: Tensor, batch: Batch, loss: Tensor | None = None) -> None:
         """Add the output (B, K, H, W) for a batch: logits, or depth as a fraction of `task.maximum`.
 
         Targets at their own size (`batch["native"]`) are compared with the output resized to it, bilinearly.
+
+        Args:
+            phase: "val" or "test".
+            output, batch: of the learner; a `filler` is left out.
+            loss: (B,) loss of each image alone, whose mean over the images of all ranks is "val/loss". Not that of
+                Lightning's `log`, which weighs ranks with different numbers of images wrongly.
         """
+        self._has_loss |= loss is not None
+        if is_filler(batch):
+            return
+        if loss is not None:
+            self.loss.update(loss.detach())
         if "native" not in batch:
             self._compare(phase, output, batch["target"])
             return
@@ -54,6 +68,9 @@ class Evaluation(nn.Module):
         metric = self._metric(phase)
         values = {f"{phase}/{name}": value for name, value in metric.compute().items()}
         metric.reset()
+        if phase == "val" and self._has_loss:
+            values["val/loss"] = self.loss.compute()
+            self.loss.reset()
         if phase == "test" and self.objects is not None:
             values |= {f"test/{name}": value for name, value in self.objects.compute().items()}
             self.objects.reset()

@@ -188,15 +188,19 @@ class Pix2Pix(pl.LightningModule):
                 self._step(generator, loss)
         losses |= {"train/adversarial": adversarial, "train/l1": distance}
         size = len(batch["rows"])
-        self.log_dict({k: v.detach() for k, v in losses.items()}, on_step=False, on_epoch=True, batch_size=size)
-        self.log("train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size)
+        self.log_dict(
+            {k: v.detach() for k, v in losses.items()}, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
+        self.log(
+            "train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Updates the metrics; "val/loss" is the L1 term without λ, of maps in [−1, 1]."""
+        """Updates the metrics; "val/loss" is the L1 term without λ, of maps in [−1, 1], averaged over images."""
         y = self.generator(self.dense.normalise(batch["image"]))
-        loss = masked_l1(y, *scale_target(batch["target"], self.task))
-        self.log("val/loss", loss, batch_size=len(batch["rows"]), sync_dist=True)
-        self.dense.evaluation.update("val", as_output(y, self.task), batch)
+        maps = zip(*(part.split(1) for part in (y, *scale_target(batch["target"], self.task))), strict=True)
+        loss = torch.stack([masked_l1(*each) for each in maps])
+        self.dense.evaluation.update("val", as_output(y, self.task), batch, loss)
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.dense.evaluation.results("val"), prog_bar=True)

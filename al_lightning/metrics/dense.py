@@ -162,6 +162,35 @@ class DepthMetrics(Metric):
         }
 
 
+class ImageMean(Metric):
+    """Mean of one number per image over a whole set, on all ranks.
+
+    Example:
+        >>> metric = ImageMean()
+        >>> metric.update(torch.tensor([1.0, 2.0]))
+        >>> metric.update(torch.tensor([6.0]))
+        >>> metric.compute().item()
+        3.0
+    """
+
+    full_state_update = False
+    total: Tensor
+    images: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("total", "images"):
+            self.add_state(name, torch.zeros((), dtype=torch.float32), dist_reduce_fx="sum")
+
+    def update(self, values: Tensor) -> None:
+        """(B,) of any precision."""
+        self.total += values.float().sum()
+        self.images += len(values)
+
+    def compute(self) -> Tensor:
+        return self.total / self.images
+
+
 def metrics_for(task: Task) -> SegmentationMetrics | DepthMetrics:
     """The metrics of a task.
 

@@ -15,8 +15,9 @@ from al_lightning.core.task import Task
 from al_lightning.data import PoolDataModule
 from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners import LEARNERS
-from al_lightning.learners.dense import DenseLearner, dropout_layers
+from al_lightning.learners.dense import DenseLearner
 from al_lightning.learners.losses import Discrepancy
+from al_lightning.learners.noise import dropout_layers, keyed_dropout
 from al_lightning.learners.outputs import probabilities
 from al_lightning.learners.unet import unet
 from al_lightning.networks.unet import PlainUNet
@@ -68,15 +69,12 @@ def test_mc_passes_switch_only_dropout_and_run_the_encoder_once(monkeypatch, att
     before = {k: v.clone() for k, v in learner.state_dict().items()}
     images = batch()
     with torch.no_grad():
-        torch.manual_seed(3)
         found = learner.predict_step(images, 0)
         assert (len(encodes), modes) == (1, [False] * 7)
         assert found.passes.count == 7
         # The same passes through the whole network, one after another.
-        torch.manual_seed(3)
-        network.dropout.train()
-        each = torch.stack([probabilities(learner(images["image"])) for _ in range(7)])
-        network.dropout.eval()
+        with keyed_dropout(dropout_layers(network), images["rows"]):
+            each = torch.stack([probabilities(learner(images["image"])) for _ in range(7)])
         assert torch.allclose(found.probabilities, each.mean(0), atol=1e-5)
         assert torch.allclose(found.passes.square, (each**2).mean(0), atol=1e-5)
         assert each.std(0).max() > 1e-3, "the passes differ"
