@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
+from al_lightning.core.stopping import Stopped, is_stopping, say, stoppable
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -20,7 +21,19 @@ COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 70 for a
-    fault of ours, 130 for Ctrl-C."""
+    fault of ours, 128 + the number of a signal that stopped it (130 for Ctrl-C, 143 for SIGTERM)."""
+    try:
+        with stoppable():
+            return _main(arguments)
+    except Stopped as stopped:
+        say(stopped)
+        return stopped.code
+    except KeyboardInterrupt:  # where SIGINT has a handler of the caller
+        print("al-lightning: interrupted", file=sys.stderr)
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -33,18 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except OSError as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(f"al-lightning: {where}{error.strerror or error}", file=sys.stderr)
         return 2
     except Exception as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         print(
             f"al-lightning: unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
@@ -52,9 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 70
-    except KeyboardInterrupt:
-        print("al-lightning: interrupted; resume goes on from the last finished step", file=sys.stderr)
-        return 130
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from PIL import Image
 from al_lightning.core.arrays import Rows
 from al_lightning.core.region import Region, cover
 from al_lightning.core.task import IGNORE
+from al_lightning.core.threads import Threads
 from al_lightning.data.dataset import DenseDataset
 
 CacheMode = Literal["memory", "disk", "none"]
@@ -124,7 +124,7 @@ class Cache:
             target = self.dataset.read_target(row, Path(file) if file else None)
             return resize_target(target, self.dataset.size)
 
-        with ThreadPoolExecutor(_threads()) as pool:
+        with Threads() as pool:
             self._targets.update(zip(missing, pool.map(decode, missing), strict=True))
         self._files |= {row: wanted[row] for row in missing}
 
@@ -149,7 +149,7 @@ class Cache:
         def put(row: int) -> None:
             images[row] = self._decode(row)
 
-        with ThreadPoolExecutor(_threads()) as pool:
+        with Threads() as pool:
             for _ in pool.map(put, range(len(images))):
                 pass
         return images
@@ -172,7 +172,3 @@ class Cache:
                 temporary.unlink(missing_ok=True)
         images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         return images
-
-
-def _threads() -> int:
-    return min(16, os.cpu_count() or 1)

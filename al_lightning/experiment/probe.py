@@ -25,6 +25,7 @@ from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.setup import Setup, trainer_options
+from al_lightning.experiment.signals import Guard, guarded
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
 """Arguments of the Trainer for one epoch; `limit_*_batches` are 1 unless the user set them."""
@@ -101,11 +102,13 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
         del limits["limit_train_batches"]  # Lightning compares the two
     best = ModelCheckpoint(folder, "best", monitor, mode=mode, save_weights_only=True)
     pl.Trainer(**options, logger=False, default_root_dir=folder)  # what SHORT replaces is read here
-    trainer = pl.Trainer(
-        **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
-        logger=False,
-        callbacks=[best],
-        default_root_dir=folder,
+    trainer = guarded(
+        pl.Trainer(
+            **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
+            logger=False,
+            callbacks=[best, Guard()],
+            default_root_dir=folder,
+        )
     )
     trainer.fit(learner, data)
     tested = trainer.test(learner, data, verbose=False)

@@ -17,6 +17,7 @@ from rich.console import Console
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder, write_atomic
+from al_lightning.core.stopping import held, interruptible, resumable
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
@@ -56,10 +57,17 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     Raises:
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
         DataError, FileNotFoundError: the data are invalid or missing.
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after SIGTERM, SIGUSR1 or SIGHUP, with the code 128 + the signal's number.
     """
-    console = console or Console()
+    with interruptible():
+        return _run(config, console or Console(), folder)
+
+
+def _run(config: Config, console: Console, folder: RunFolder | None) -> RunFolder:
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
+    resumable(folder.path, folder.config.is_file, is_main())
     begun = folder.config.is_file()
     # Completed too, so that options that a later version has added do not count as differences.
     if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
@@ -82,7 +90,8 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     if not begun:
         probe(setup)
     try:
-        run_id = _describe(setup, folder)
+        with held():
+            run_id = _describe(setup, folder)
     except OSError as error:
         raise ConfigError(f"runs_dir={full.runs_dir!r}: {folder.path}: {error.strerror or error}") from error
     quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
@@ -129,7 +138,8 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
         else:
             done = run_stage(running, stage, done)
         if is_main():
-            folder.append_row(done["row"])
+            with held():
+                folder.append_row(done["row"])
         _say(console, stage_line(done["row"], header=stage == 0))
         if done.get("last"):
             break

@@ -23,6 +23,7 @@ from al_lightning.core.query import Query
 from al_lightning.core.region import Box
 from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
+from al_lightning.core.stopping import held
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.setup import Setup
@@ -45,7 +46,8 @@ class Running:
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
         if is_main():
-            self.folder.finish(stage, **steps)
+            with held():
+                self.folder.finish(stage, **steps)
         return done | steps
 
     def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
@@ -161,8 +163,6 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     unfinished = place / "last.ckpt"
     begin = time.perf_counter()
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     check_finite(trainer, learner, stage)
     file = Path(best.best_model_path)
     if not best.best_model_path:
