@@ -22,8 +22,9 @@ from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.probe import probe
+from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.setup import Setup, complete, prepare
-from al_lightning.experiment.stages import Running, is_main, run_stage
+from al_lightning.experiment.stages import Running, run_stage
 from al_lightning.loop import ActiveLearningLoop
 
 
@@ -75,9 +76,11 @@ def _run(config: Config, console: Console, folder: RunFolder | None) -> RunFolde
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"
         )
-    if finished := _finished(folder):
+    finished = _finished(folder)
+    if finished and finished[-1].get("last"):
         for done in finished:
             folder.append_row(done["row"])
+        _log_late(full, folder, finished)
         console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False, markup=False)
         return folder
     splits = folder.recorded_splits()
@@ -99,24 +102,40 @@ def _run(config: Config, console: Console, folder: RunFolder | None) -> RunFolde
     quiet.setLevel(logging.WARNING)
     loggers = tracking.make_loggers(full, folder.path, run_id)
     try:
-        _stages(setup, folder, loggers, console)
+        tracking.log_finished(loggers, finished)
+        _stages(setup, folder, loggers, console, finished)
     finally:
-        tracking.close(loggers)
+        tracking.close(loggers, folder.path, len(finished))
         quiet.setLevel(level)
     return folder
 
 
 def _finished(folder: RunFolder) -> list[dict[str, Any]]:
-    """The states of all stages of a complete run; empty for an incomplete one."""
+    """The states of the stages that are finished."""
     done: list[dict[str, Any]] = []
     while "pool" in (state := folder.progress(len(done))):
         done.append(state)
         if state.get("last"):
-            return done
-    return []
+            break
+    return done
 
 
-def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
+def _log_late(config: Config, folder: RunFolder, finished: list[dict[str, Any]]) -> None:
+    """Log what the loggers of a complete run lack, because its process was killed before they had written it."""
+    if not is_main() or "steps" not in finished[0]["fit"] or tracking.taken(folder.path) >= len(finished):
+        return
+    run_id = str(json.loads(folder.environment.read_text(encoding="utf-8"))["wandb_id"])
+    loggers = tracking.make_loggers(config, folder.path, run_id)
+    try:
+        tracking.log_finished(loggers, finished)
+    finally:
+        tracking.close(loggers, folder.path, len(finished))
+
+
+def _stages(
+    setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console, finished: list[dict[str, Any]]
+) -> None:
+    """Run the stages that are not in `finished`, which grows."""
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost)
@@ -124,19 +143,20 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     data = PoolDataModule(
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
-    running = Running(setup, folder, loggers, loop, data)
+    running = Running(setup, folder, loggers, loop, data, finished)
     _say(console, f"{folder.path}: {_sizes(setup)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = folder.recorded_splits() or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
     loop.start(min(setup.plan.initial, len(first)), first)
     for stage in range(setup.plan.stages):
-        done = folder.progress(stage)
         loop.stage = data.stage = stage
-        if "pool" in done:
+        if stage < len(finished):
+            done = finished[stage]
             pool.restore(done["pool"], folder.path)
         else:
-            done = run_stage(running, stage, done)
+            done = run_stage(running, stage, folder.progress(stage))
+            finished.append(done)
         if is_main():
             with held():
                 folder.append_row(done["row"])

@@ -14,7 +14,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
 
 from al_lightning.config import ConfigError
 from al_lightning.core.learner import learner_of
@@ -26,6 +25,7 @@ from al_lightning.core.seeds import random_stream
 from al_lightning.core.stopping import held
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
@@ -42,6 +42,8 @@ class Running:
     loggers: list[Logger]
     loop: ActiveLearningLoop
     data: PoolDataModule
+    finished: list[dict[str, Any]]
+    """The states of the stages before."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
@@ -63,11 +65,6 @@ class Patience(EarlyStopping):
             trainer.should_stop = True
 
 
-def is_main() -> bool:
-    """Whether this process has rank 0, which alone writes files."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
 def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
     """Run the steps of a stage, fit, test, score, select, commit, except those in `done`.
 
@@ -80,12 +77,14 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     for member in range(config.learner.committee.members):
         step = fit_step(member)
         if step not in done:
-            done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+            done = running.finish(stage, done, **{step: _fit(running, stage, member, done)})
         learner = setup.learner(stage, member)
         load_weights(learner, running.folder.path / done[step]["checkpoint"])
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
+    steps = tracking.steps_before(running.finished, stage) + tracking.trained(done)
+    tracking.count_from(running.loggers, steps, int("test" in done))
     if "test" not in done:
         begin = time.perf_counter()
         val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
@@ -115,7 +114,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         "selected": selected,
     }
     done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
-    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row))
+    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row), steps)
     if is_main():
         for file in running.folder.checkpoints(stage).rglob("last.ckpt"):
             file.unlink()
@@ -137,8 +136,12 @@ def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
     return picks
 
 
-def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
-    """Train one learner, after its last finished epoch; returns the file of its best weights and the time."""
+def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> dict[str, Any]:
+    """Train one learner, after its last finished epoch; returns the file of its best weights, the time and the steps.
+
+    Args:
+        done: finished steps of the stage.
+    """
     setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
     config = setup.config
     learner = setup.learner(stage, member)
@@ -156,7 +159,8 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
     best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    callbacks: list[pl.Callback] = [best, last]
+    steps = tracking.Steps(running.loggers, tracking.steps_before(running.finished, stage) + tracking.trained(done))
+    callbacks: list[pl.Callback] = [best, last, steps]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
     trainer = running.trainer(stage, *callbacks)
@@ -172,7 +176,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
         trainer.save_checkpoint(file, weights_only=True)
         log.warning("stage %d: no validation ran, so that the weights at the end of the training are tested", stage)
     checkpoint = file.resolve().relative_to(folder.path.resolve()).as_posix()
-    return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
+    return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint, "steps": steps.count}
 
 
 def check_finite(trainer: pl.Trainer, learner: pl.LightningModule, stage: int) -> None:

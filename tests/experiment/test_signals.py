@@ -1,4 +1,4 @@
-"""A signal ends a run within a batch in every phase, with the exit code of its number, and the run goes on from there."""
+"""A signal ends a run within a batch in every phase, with the exit code of its number, and the run goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from experiment_runs import QUIET, without_times
 from al_lightning import experiment
 from al_lightning.cli import main
 from al_lightning.config import load
-from al_lightning.core import stopping
+from al_lightning.core import handling, stopping
 from al_lightning.core.run_folder import RunFolder
 
 PHASES = (
@@ -42,7 +42,7 @@ SOON = 5.0
 def default_handlers(monkeypatch: pytest.MonkeyPatch) -> Any:
     """As in a foreground process: a shell lets what it starts in the background ignore SIGINT. The way out alone is
     tested here, not the end by force."""
-    monkeypatch.setattr(stopping, "GRACE", 50.0)
+    monkeypatch.setattr(handling, "GRACE", 50.0)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     slow_parts.begun.clear()
     yield
@@ -209,12 +209,17 @@ def test_an_ignored_signal_stays_ignored():
 
 def test_a_write_is_finished_before_the_signal_is_raised():
     done = []
-    with pytest.raises(stopping.Stopped), stopping.stoppable():
-        with stopping.held():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-            done.append("written")
-        done.append("never")
+
+    def work() -> None:
+        with stopping.stoppable():
+            with stopping.held():
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.05)
+                done.append("written")
+            done.append("never")
+
+    with pytest.raises(stopping.Stopped):
+        work()
     assert done == ["written"]
 
 
