@@ -26,7 +26,7 @@ from al_lightning.neighbors import k_center_greedy
 from al_lightning.strategies import TACoreset
 from al_lightning.strategies.vaal import VAAL
 
-LONG = 60.0
+LONG = float(os.environ.get("AL_SLOW_SECONDS", 60))
 """Seconds that the phase takes where nothing stops it."""
 begun: list[float] = []
 """When the signal was sent."""
@@ -105,6 +105,8 @@ def slowed(step: Callable[..., Any], name: str, made: Any) -> Callable[..., Any]
             return step(*arguments)
         loop = next((c for c in made.trainer.callbacks if isinstance(c, ActiveLearningLoop)), None)
         here("probe" if loop is None else f"{made.trainer.state.fn.value}-{name}")
+        if loop is not None and name == "training_step":
+            here(f"stage-{loop.stage}-epoch-{made.current_epoch}")
         if loop is not None and loop.member == 1:
             here("fit-1")
         if loop is not None and inside("_pseudo_label"):
@@ -119,6 +121,13 @@ class Coreset(TACoreset):
 
     def select(self, candidates: Any, per_stage: int, rng: np.random.Generator) -> Query:
         here("select")
+        if is_at("deaf"):
+            send()
+            while True:
+                try:
+                    wait()
+                except BaseException:
+                    print("deaf", file=sys.stderr, flush=True)
         if is_at("swallowed"):
             Swallow()
             wait()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
-from al_lightning.core.stopping import Stopped, is_stopping, say, stoppable
+from al_lightning.core.stopping import Stopped, end_soon, is_stopping, say, stoppable
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -31,6 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # where SIGINT has a handler of the caller
         print("al-lightning: interrupted", file=sys.stderr)
         return 130
+
+
+def program() -> int:
+    """`main` for a process of its own: after a signal it ends soon, whatever a library does when Python exits."""
+    code = main()
+    if code > 128:
+        end_soon(code)
+    return code
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -99,4 +107,4 @@ def _find_modules_here() -> None:
         sys.path.insert(0, here)
 
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "program"]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from al_lightning.core.handling import SIGNALS, Handling, Launcher, Stopped
+from al_lightning.core.handling import GRACE, SIGNALS, Handling, Launcher, Stopped
 
 
 @contextmanager
@@ -127,6 +127,13 @@ def say(stopped: Stopped) -> None:
         _last.say(stopped)
 
 
+def end_soon(code: int) -> None:
+    """End the process with this exit code in a few seconds, unless it has ended by itself."""
+    timer = threading.Timer(GRACE / 2, os._exit, [code])
+    timer.daemon = True
+    timer.start()
+
+
 def _in_child() -> None:
     """A forked process, such as the worker of a loader, leaves it to its parent to end it."""
     global _active
@@ -146,6 +153,7 @@ __all__ = [
     "SIGNALS",
     "Stopped",
     "add_ranks",
+    "end_soon",
     "held",
     "interruptible",
     "is_stopping",
