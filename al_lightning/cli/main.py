@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
-from al_lightning.core.stopping import Stopped, end_soon, is_stopping, say, stoppable
+from al_lightning.core.stopping import Leaving, Stopped, is_stopping, say, stoppable
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -35,9 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> int:
     """`main` for a process of its own: after a signal it ends soon, whatever a library does when Python exits."""
+    leave = Leaving()
     code = main()
     if code > 128:
-        end_soon(code)
+        leave.soon(code)
     return code
 
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,8 @@ GRACE = 8.0
 SECOND = 1.0
 """Seconds after the first signal from which another one ends at once. Launchers, terminals and schedulers may send
 several for one wish."""
+RANKS = 1.0
+"""Seconds that other ranks on this machine have to end after the first one."""
 POLL = 0.25
 """Seconds between looks at whether the main thread is on its way out."""
 
@@ -66,6 +69,7 @@ class Handling:
         self._raised: weakref.ref[Stopped] | None = None
         self.previous: dict[int, Any] = {}
         self._nudges = 0
+        self._told = False
         self._over = False
         self._late: int | None = None
         self._lock = threading.Lock()
@@ -84,6 +88,8 @@ class Handling:
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
 
     def restore(self) -> None:
+        if self.first is not None:
+            self._end_ranks(self.first)
         with self._lock:  # from here on the thread sends no signal
             self._over = True
         for signum, before in self.previous.items():
@@ -134,7 +140,8 @@ class Handling:
         return self._raised is not None and self._raised() is not None
 
     def _unraisable(self, found: Any) -> None:
-        if not isinstance(found.exc_value, Stopped):
+        """After a signal, `__del__` of what was half made may fail; before, nothing of this is ours."""
+        if self.first is None:
             self._hook(found)
 
     def _watch(self) -> None:
@@ -165,7 +172,7 @@ class Handling:
                     elif begin is None:
                         begin, signum = now, number
                         self._ours.settimeout(POLL)
-                        self._tell(number)
+                        self._tell_once(number)
                     elif now - begin >= SECOND:
                         self._end(signum)
             if begin is not None:
@@ -182,9 +189,27 @@ class Handling:
                 signal.pthread_kill(threading.main_thread().ident or 0, signum)
 
     def _tell(self, signum: int) -> None:
+        """Pass the signal on to the ranks that this process has started."""
         for launcher in self.launchers:
             with contextlib.suppress(Exception):
                 launcher.kill(signum)
+
+    def _tell_once(self, signum: int) -> None:
+        with self._lock:
+            if not self._told:
+                self._told = True
+                self._tell(signum)
+
+    def _end_ranks(self, signum: int) -> None:
+        """Wait for the ranks that this process has started, and kill those that do not end."""
+        self._tell_once(signum)
+        end = time.monotonic() + RANKS
+        for launcher in self.launchers:
+            for process in getattr(launcher, "procs", ()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, end - time.monotonic()))
+        if hasattr(signal, "SIGKILL"):
+            self._tell(signal.SIGKILL)
 
     def _end(self, signum: int) -> NoReturn:
         self.say(Stopped(signum, self.advise()))

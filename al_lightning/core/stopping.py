@@ -8,10 +8,15 @@ any moment.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import logging
 import os
 import shlex
 import signal
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +44,11 @@ def stoppable() -> Iterator[None]:
         handling.install()
         yield
     except BaseException as error:
-        if handling.first is None or isinstance(error, Stopped):
+        if handling.first is None:
+            raise
+        # What the frames hold, such as the workers of loaders, ends here and not some time later.
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, Stopped):
             raise
         raise handling.stopped() from error
     finally:
@@ -127,11 +136,30 @@ def say(stopped: Stopped) -> None:
         _last.say(stopped)
 
 
-def end_soon(code: int) -> None:
-    """End the process with this exit code in a few seconds, unless it has ended by itself."""
-    timer = threading.Timer(GRACE / 2, os._exit, [code])
-    timer.daemon = True
-    timer.start()
+class Leaving:
+    """How a stopped process leaves Python: made first, so that it comes last of all that is to be done at exit.
+
+    What follows the exit functions frees process groups, which takes up to ten seconds for one that has lost its peers.
+    """
+
+    def __init__(self) -> None:
+        self._code: int | None = None
+        atexit.register(self._leave)
+
+    def soon(self, code: int) -> None:
+        """Have the process end with this exit code, in a few seconds also where an exit function does not return."""
+        self._code = code
+        timer = threading.Timer(GRACE / 2, os._exit, [code])
+        timer.daemon = True
+        timer.start()
+
+    def _leave(self) -> None:
+        if self._code is not None:
+            logging.shutdown()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(self._code)
 
 
 def _in_child() -> None:
@@ -151,9 +179,9 @@ if hasattr(os, "register_at_fork"):
 
 __all__ = [
     "SIGNALS",
+    "Leaving",
     "Stopped",
     "add_ranks",
-    "end_soon",
     "held",
     "interruptible",
     "is_stopping",
