@@ -1,4 +1,4 @@
-from al_lightning.cli.main import main
+from al_lightning.cli.main import program
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(program())

@@ -7,11 +7,9 @@ A run never calls this.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from al_lightning.audit.files import FileRecord, inspect_row
 from al_lightning.audit.findings import SEVERITIES, SPLITS, Finding, of_set
 from al_lightning.audit.grouping import findings_of_groups
 from al_lightning.audit.subject import Subject
+from al_lightning.core.threads import Threads
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.walk import many
 
@@ -128,7 +127,7 @@ def audit(data: DenseDataset | Subject, progress: Progress | None = None) -> Aud
     findings += [of_set("note", "info", note) for note in subject.notes]
     values = looked_at(subject)
     records: list[FileRecord] = []
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with Threads() as threads:
         for one in threads.map(lambda row: inspect_row(subject, row, row in values), range(len(subject.ids))):
             records.append(one)
             progress("reading", len(records), len(subject.ids))

@@ -3,6 +3,6 @@
 Modules are imported by these functions, not above them, so that a misspelled word is told before torch is loaded.
 """
 
-from al_lightning.cli.main import main
+from al_lightning.cli.main import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -14,6 +14,7 @@ from al_lightning.cli import bench, check, completion, experiments, init, report
 from al_lightning.cli.arguments import Parser
 from al_lightning.core.files import storage_error
 from al_lightning.core.run_lock import RunInUse
+from al_lightning.core.stopping import Leaving, Stopped, is_stopping, say, stoppable
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
@@ -24,8 +25,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0; 1 where `check` found an error in the data; 2 for a mistake; 70 for a fault of ours; 74 for a storage that is
-    full or broken; 75 where another process works on the run; 130 for Ctrl-C.
+    full or broken; 75 where another process works on the run; 128 + the number of a signal that stopped it (130 for
+    Ctrl-C, 143 for SIGTERM).
     """
+    try:
+        with stoppable():
+            return _main(arguments)
+    except Stopped as stopped:
+        say(stopped)
+        return stopped.code
+    except KeyboardInterrupt:  # where SIGINT has a handler of the caller
+        print("al-lightning: interrupted", file=sys.stderr)
+        return 130
+
+
+def program() -> int:
+    """`main` for a process of its own: after a signal it ends soon, whatever a library does when Python exits."""
+    leave = Leaving()
+    code = main()
+    if code > 128:
+        leave.soon(code)
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -38,16 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
         return 75 if isinstance(error, RunInUse) else 2
     except OSError as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         return _failed(error)
     except Exception as error:
-        if options.traceback:
+        if options.traceback or is_stopping():
             raise
         if (storage := storage_error(error)) is not None:
             return _failed(storage)
@@ -57,9 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 70
-    except KeyboardInterrupt:
-        print("al-lightning: interrupted; resume goes on from the last finished step", file=sys.stderr)
-        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,4 +128,4 @@ def _find_modules_here() -> None:
         sys.path.insert(0, here)
 
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "program"]

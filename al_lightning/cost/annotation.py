@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +15,7 @@ from al_lightning.config.schema import ClickTerms
 from al_lightning.core.arrays import Size
 from al_lightning.core.pool import Label, LabelPool
 from al_lightning.core.region import Box, Region, array_of, cover, union_area
+from al_lightning.core.threads import Threads
 from al_lightning.cost.clicks import contour_clicks, mask_cost, polygon_clicks
 from al_lightning.data.cache import Cache
 
@@ -210,7 +209,7 @@ def native_area(regions: Sequence[Region], grid: Size, native: Size) -> int:
 
 def _over(count: Callable[[int], int], rows: Iterable[int]) -> int:
     """Σ over rows in threads, because reading files and most of the counting release Python's global lock."""
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with Threads() as threads:
         return sum(threads.map(count, rows))
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from al_lightning.core.arrays import Rows
 from al_lightning.core.files import naming, storage_error
 from al_lightning.core.region import Region, cover
 from al_lightning.core.task import IGNORE
+from al_lightning.core.threads import Threads
 from al_lightning.data.dataset import DenseDataset
 
 CacheMode = Literal["memory", "disk", "none"]
@@ -125,7 +125,7 @@ class Cache:
             target = self.dataset.read_target(row, Path(file) if file else None)
             return resize_target(target, self.dataset.size)
 
-        with ThreadPoolExecutor(_threads()) as pool:
+        with Threads() as pool:
             self._targets.update(zip(missing, pool.map(decode, missing), strict=True))
         self._files |= {row: wanted[row] for row in missing}
 
@@ -150,7 +150,7 @@ class Cache:
         def put(row: int) -> None:
             images[row] = self._decode(row)
 
-        with ThreadPoolExecutor(_threads()) as pool:
+        with Threads() as pool:
             for _ in pool.map(put, range(len(images))):
                 pass
         return images
@@ -185,7 +185,3 @@ def _take_room(path: Path) -> None:
         except OSError as error:
             if storage_error(error):  # others are of file systems that cannot do so
                 raise
-
-
-def _threads() -> int:
-    return min(16, os.cpu_count() or 1)

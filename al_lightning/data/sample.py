@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from al_lightning.core.threads import Threads
 from al_lightning.data.errors import Unreadable, decoded
 
 LOOKED_AT = 200
@@ -27,11 +26,6 @@ def evenly(count: int, most: int = LOOKED_AT) -> list[int]:
         ([0, 1, 2], [0, 5, 10])
     """
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist() if count else []
-
-
-def threads() -> int:
-    """How many files are read at once."""
-    return min(16, os.cpu_count() or 1)
 
 
 def readable(files: Sequence[Path], at: Callable[[Path], T]) -> dict[Path, T]:
@@ -56,5 +50,5 @@ def readable(files: Sequence[Path], at: Callable[[Path], T]) -> dict[Path, T]:
 
 def look(files: Sequence[Path], at: Callable[[Path], T]) -> list[T]:
     """at(file) for each file, several at once, in order."""
-    with ThreadPoolExecutor(threads()) as pool:
+    with Threads() as pool:
         return list(pool.map(at, files))

@@ -28,6 +28,7 @@ from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.setup import Setup, trainer_options
+from al_lightning.experiment.signals import Guard, guarded
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
 """Arguments of the Trainer for one epoch; `limit_*_batches` are 1 unless the user set them."""
@@ -105,12 +106,14 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     if "val_check_interval" in options:
         del limits["limit_train_batches"]  # Lightning compares the two
     pl.Trainer(**options, logger=False, default_root_dir=folder)  # what SHORT replaces is read here
-    trainer = pl.Trainer(
-        **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
-        logger=False,
-        callbacks=list(savers(folder, monitor, mode)),
-        plugins=[Unwritten()],
-        default_root_dir=folder,
+    trainer = guarded(
+        pl.Trainer(
+            **{**options, **SHORT, **limits, "enable_progress_bar": False, "enable_model_summary": False},
+            logger=False,
+            callbacks=[*savers(folder, monitor, mode), Guard()],
+            plugins=[Unwritten()],
+            default_root_dir=folder,
+        )
     )
     trainer.fit(learner, data)
     tested = trainer.test(learner, data, verbose=False)

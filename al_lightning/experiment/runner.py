@@ -15,20 +15,23 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.core import stopping
 from al_lightning.core.files import resumable, storage_error
 from al_lightning.core.json_files import read_json
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.run_lock import owned
+from al_lightning.core.stopping import held, interruptible
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.probe import probe
+from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
 from al_lightning.experiment.setup import Setup, complete, prepare
-from al_lightning.experiment.stages import Running, is_main, run_stage
+from al_lightning.experiment.stages import Running, run_stage
 from al_lightning.loop import ActiveLearningLoop
 
 
@@ -53,10 +56,9 @@ def resume(path: Path, console: Console | None = None, take_over: bool = False) 
     folder = RunFolder(path)
     if not folder.config.is_file() and not folder.manifest.is_file():
         raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
-    console = console or Console()
-    with _owned(folder, take_over, console):
+    with interruptible(), _owned(folder, take_over, console := console or Console()):
         _check(folder, console)
-        return _run(complete(from_saved(folder.config)), console, folder, begun=True)
+        return _go_on(complete(from_saved(folder.config)), console, folder, begun=True)
 
 
 def run(
@@ -75,20 +77,27 @@ def run(
         DataError, FileNotFoundError: the data are invalid or missing.
         RunInUse: another process works on the run.
         ValueError: a file of the run was touched; the message names it.
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after SIGTERM, SIGUSR1 or SIGHUP, with the code 128 + the signal's number.
     """
-    console = console or Console()
+    with interruptible():
+        return _run(config, console or Console(), folder, take_over)
+
+
+def _run(config: Config, console: Console, folder: RunFolder | None, take_over: bool) -> RunFolder:
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
     with _owned(folder, take_over, console):
         begun = folder.config.exists() or bool(folder.begun_stages())
         if begun:
             _check(folder, console)
-        return _run(full, console, folder, begun)
+        return _go_on(full, console, folder, begun)
 
 
 @contextmanager
 def _owned(folder: RunFolder, take_over: bool, console: Console) -> Iterator[None]:
-    """Hold the lock of the run; the first rank holds it for all."""
+    """Hold the lock of the run; the first rank holds it for all. A signal says from now on how the run goes on."""
+    stopping.resumable(folder.path, folder.config.is_file, is_main())
     with ExitStack() as stack:
         try:
             stack.enter_context(owned(folder.path, take_over, partial(_say, console), wanted=is_main()))
@@ -104,14 +113,16 @@ def _check(folder: RunFolder, console: Console) -> None:
         _say(console, note)
 
 
-def _run(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool) -> RunFolder:
+def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool) -> RunFolder:
     # Completed too, so that options that a later version has added do not count as differences.
     if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
         raise ConfigError(
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"
         )
-    if finished := _finished(folder):
+    finished = _finished(folder)
+    if finished and finished[-1].get("last"):
+        _log_late(full, folder, finished)
         console.print(f"{folder.path}: complete, {len(finished)} stages", soft_wrap=True, highlight=False, markup=False)
         return folder
     splits = folder.recorded_splits()
@@ -126,7 +137,8 @@ def _run(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool)
     else:
         probe(setup)
     try:
-        run_id = _describe(setup, folder)
+        with held():
+            run_id = _describe(setup, folder)
     except OSError as error:
         if storage_error(error):
             raise
@@ -137,24 +149,40 @@ def _run(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool)
     with resumable(folder.path):
         loggers = tracking.make_loggers(full, folder.path, run_id)
         try:
-            _stages(setup, folder, loggers, console)
+            tracking.log_finished(loggers, finished)
+            _stages(setup, folder, loggers, console, finished)
         finally:
-            tracking.close(loggers)
+            tracking.close(loggers, folder.path, len(finished))
             quiet.setLevel(level)
     return folder
 
 
 def _finished(folder: RunFolder) -> list[dict[str, Any]]:
-    """The states of all stages of a complete run; empty for an incomplete one."""
+    """The states of the stages that are finished."""
     done: list[dict[str, Any]] = []
     while "pool" in (state := folder.progress(len(done))):
         done.append(state)
         if state.get("last"):
-            return done
-    return []
+            break
+    return done
 
 
-def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
+def _log_late(config: Config, folder: RunFolder, finished: list[dict[str, Any]]) -> None:
+    """Log what the loggers of a complete run lack, because its process was killed before they had written it."""
+    if not is_main() or "steps" not in finished[0]["fit"] or tracking.taken(folder.path) >= len(finished):
+        return
+    run_id = str(read_json(folder.environment)["wandb_id"])
+    loggers = tracking.make_loggers(config, folder.path, run_id)
+    try:
+        tracking.log_finished(loggers, finished)
+    finally:
+        tracking.close(loggers, folder.path, len(finished))
+
+
+def _stages(
+    setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console, finished: list[dict[str, Any]]
+) -> None:
+    """Run the stages that are not in `finished`, which grows."""
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost)
@@ -163,7 +191,7 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
     recorded = folder.recorded_splits()
-    running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded))
+    running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished)
     if is_main():
         clear_leftovers(folder)
     _say(console, f"{folder.path}: {_sizes(setup)}{_batch(running)}")
@@ -172,14 +200,16 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
     loop.start(min(setup.plan.initial, len(first)), first)
     for stage in range(setup.plan.stages):
-        done = folder.progress(stage)
         loop.stage = data.stage = stage
-        if "pool" in done:
+        if stage < len(finished):
+            done = finished[stage]
             pool.restore(done["pool"], folder.path)
         else:
-            done = run_stage(running, stage, done)
+            done = run_stage(running, stage, folder.progress(stage))
+            finished.append(done)
         if is_main():
-            folder.append_row(done["row"])
+            with held():
+                folder.append_row(done["row"])
         _say(console, stage_line(done["row"], header=stage == 0))
         if done.get("last"):
             break

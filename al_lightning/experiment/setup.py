@@ -26,6 +26,7 @@ from al_lightning.data import DATASETS, Cache, DenseDataset
 from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.progress import Progress, wanted
+from al_lightning.experiment.signals import Guard, guarded
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
 from al_lightning.oracles import ORACLES
@@ -64,8 +65,13 @@ class Setup:
         if options["enable_progress_bar"]:
             callbacks = (*callbacks, Progress())
         try:
-            return pl.Trainer(
-                **options, logger=loggers or False, callbacks=list(callbacks), default_root_dir=folder.path
+            return guarded(
+                pl.Trainer(
+                    **options,
+                    logger=loggers or False,
+                    callbacks=[*callbacks, Guard()],
+                    default_root_dir=folder.path,
+                )
             )
         except Exception as error:
             raise ConfigError(f"trainer: {error}") from error

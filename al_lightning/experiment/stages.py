@@ -14,7 +14,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
 
 from al_lightning.config import ConfigError
 from al_lightning.core.checkpoint_file import load_weights
@@ -24,6 +23,7 @@ from al_lightning.core.query import Query
 from al_lightning.core.region import Box
 from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
+from al_lightning.core.stopping import held
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.checkpoints import (
@@ -35,6 +35,7 @@ from al_lightning.experiment.checkpoints import (
     unfinished,
 )
 from al_lightning.experiment.leftovers import discard
+from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import check_weights, with_digests
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
@@ -54,11 +55,14 @@ class Running:
     data: PoolDataModule
     seen: dict[str, Any]
     """What the stages see of the dataset, to be recorded; see `integrity.seen`."""
+    finished: list[dict[str, Any]]
+    """The states of the stages before."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
         if is_main():
-            self.folder.finish(stage, **with_digests(self.folder, steps), dataset=self.seen)
+            with held():
+                self.folder.finish(stage, **with_digests(self.folder, steps), dataset=self.seen)
         return done | steps
 
     def trainer(self, stage: int, *callbacks: pl.Callback) -> pl.Trainer:
@@ -74,11 +78,6 @@ class Patience(EarlyStopping):
             trainer.should_stop = True
 
 
-def is_main() -> bool:
-    """Whether this process has rank 0, which alone writes files."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
 def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
     """Run the steps of a stage, fit, test, score, select, commit, except those in `done`.
 
@@ -91,16 +90,16 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     for member in range(config.learner.committee.members):
         step = fit_step(member)
         if step not in done:
-            done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+            done = running.finish(stage, done, **{step: _fit(running, stage, member, done)})
             if is_main():
                 discard(_place(running, stage, member))
         learner = setup.learner(stage, member)
-        load_weights(
-            learner, *check_weights(running.folder, stage, done[step], recorded(running.folder, stage, member, done))
-        )
+        load_weights(learner, *_weights(running.folder, stage, member, done))
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
+    steps = tracking.steps_before(running.finished, stage) + tracking.trained(done)
+    tracking.count_from(running.loggers, steps, int("test" in done))
     if "test" not in done:
         begin = time.perf_counter()
         val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
@@ -130,7 +129,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         "selected": selected,
     }
     done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
-    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row))
+    tracking.log_stage(running.loggers, cast(Mapping[str, Any], row), steps)
     return done
 
 
@@ -155,8 +154,12 @@ def _weights(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]
     return check_weights(folder, stage, done[fit_step(member)], file)
 
 
-def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
-    """Train one learner, after its last finished epoch; returns the file of its best weights and the time."""
+def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> dict[str, Any]:
+    """Train one learner, after its last finished epoch; returns the file of its best weights, the time and the steps.
+
+    Args:
+        done: finished steps of the stage.
+    """
     setup, folder, loop, data = running.setup, running.folder, running.loop, running.data
     config = setup.config
     learner = setup.learner(stage, member)
@@ -172,7 +175,8 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     monitor, mode = contract.monitor
     place = _place(running, stage, member)
     best, last = savers(place, monitor, mode)
-    callbacks: list[pl.Callback] = [Restored(), best, last]
+    steps = tracking.Steps(running.loggers, tracking.steps_before(running.finished, stage) + tracking.trained(done))
+    callbacks: list[pl.Callback] = [Restored(), best, last, steps]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
     trainer = running.trainer(stage, *callbacks)
@@ -185,8 +189,6 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
         if (refused := checkpoints.refused(error, learner)) is None:
             raise
         raise refused from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     check_finite(trainer, learner, stage)
     file = Path(best.best_model_path)
     if not best.best_model_path:
@@ -200,6 +202,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
         "seconds": time.perf_counter() - begin,
         "checkpoint": checkpoint,
         "digest": checkpoints.digest(file),
+        "steps": steps.count,
     }
 
 

@@ -69,8 +69,8 @@ def check_known(layer: nn.Module) -> None:
     """
     if not isinstance(layer, ELEMENTS + CHANNELS):
         raise ValueError(
-            f"dropout layer {type(layer).__name__}: Monte Carlo passes know what PyTorch's own layers drop; take one of "
-            + ", ".join(kind.__name__ for kind in ELEMENTS + CHANNELS)
+            f"dropout layer {type(layer).__name__}: Monte Carlo passes know what PyTorch's own layers drop; take one "
+            "of " + ", ".join(kind.__name__ for kind in ELEMENTS + CHANNELS)
         )
 
 
@@ -101,8 +101,10 @@ class _Hook:
             if p == 1:
                 return torch.zeros_like(values)
             scale = ((1 - p) * (1 + p * ALPHA**2)) ** -0.5
-            return values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
-        return torch.zeros_like(values) if p == 1 else (values * (1 / (1 - p))).masked_fill_(drop, 0)
+            moved: Tensor = values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
+            return moved
+        kept: Tensor = values * (1 / (1 - p)) if p < 1 else torch.zeros_like(values)
+        return kept.masked_fill_(drop, 0)
 
 
 def scramble(x: Tensor, key: int, salt: int | Tensor) -> Tensor:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from al_lightning.core.arrays import Rows
+from al_lightning.core.threads import Threads
 from al_lightning.data.overlap.thumbnails import BATCH, SIDE, UInt8, Zoom, structure
 
 Float64 = NDArray[np.float64]
@@ -49,7 +48,7 @@ def correlations(
         return _correlations(thumbnails, pairs[batch], cosines[batch])
 
     out: list[Float64] = []
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+    with Threads() as pool:
         for found in pool.map(one, starts):
             out.append(found)
             if progress:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from al_lightning.core.threads import Threads
 from al_lightning.data.dataset import DataError, DenseDataset
 from al_lightning.data.overlap.correlation import ZOOMS
 from al_lightning.data.overlap.thumbnails import STORED, Float32, UInt8, descriptors, thumbnail
@@ -71,7 +71,7 @@ def read_prints(
             return blank(), ""
 
     found: list[tuple[UInt8, str]] = []
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
+    with Threads() as threads:
         for both in threads.map(one, range(len(dataset.ids))):
             found.append(both)
             if progress:
