@@ -146,6 +146,10 @@ class CompleteConfig(Config):
     `experiment.complete` builds it, once per run.
     """
 
+    interpolated: tuple[tuple[tuple[str | int, ...], str], ...] = field(default=(), metadata={"omegaconf_ignore": True})
+    """(path of a key, what was written there), such as ${oc.env:DATA}/polyps, of texts that stand for others: a config
+    is saved with them as they were written, so that it holds no secret of the environment."""
+
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """End of an error message: the word of `words` nearest to a misspelled one, or all of them.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from al_lightning.config.names import LONGEST
 from al_lightning.config.schema import Config, ConfigError, nearest
 
 OURS = {
@@ -105,17 +106,25 @@ def check_paths(config: Config) -> None:
     """
     if "://" in config.runs_dir or "::" in config.runs_dir:
         raise ConfigError(f"runs_dir={config.runs_dir!r}: expected a folder of this machine, without '://' or '::'")
-    for key, text in (("name", config.name), ("runs_dir", config.runs_dir), ("strategy.name", config.strategy.name)):
-        if "\0" in text or any(ord(character) < 32 for character in text):
-            raise ConfigError(f"{key}={text!r}: holds control characters; expected a name that can be a folder name")
-        longest = max((len(folder.encode()) for folder in Path(text).parts), default=0)
-        if longest > 255:
-            raise ConfigError(f"{key}={text[:40]}...: {longest} bytes long; a folder's name takes 255")
-    if "::" in config.name:
-        raise ConfigError(f"name={config.name!r}: expected a name without '::', which Lightning takes for an address")
-    folder = Path(config.runs_dir).absolute() / config.name / config.strategy.name
+    text = config.runs_dir
+    if any(ord(character) < 32 for character in text):
+        raise ConfigError(f"runs_dir={text[:200]!r}: holds control characters; expected a folder")
+    if not text.strip():
+        raise ConfigError(f"runs_dir={text!r}: expected a folder, such as runs")
+    if max((len(os.fsencode(part)) for part in Path(text).parts), default=0) > LONGEST:
+        raise ConfigError(f"runs_dir={text[:40]}...: a folder's name takes {LONGEST} bytes")
+    folder = Path(config.runs_dir).absolute() / config.name / config.strategy.name.replace(":", ".")
     if len(os.fsencode(folder)) > 3800:
         raise ConfigError(f"runs_dir={config.runs_dir[:40]}...: the path of the run is too long for this machine")
+    try:
+        within = folder.resolve().is_relative_to(Path(config.runs_dir).resolve())
+    except (OSError, RuntimeError):
+        raise ConfigError(f"runs_dir={config.runs_dir!r}: a link in {folder} leads to itself; remove it") from None
+    if not within:
+        raise ConfigError(
+            f"name={config.name!r}: {folder} is a link to {folder.resolve()}, outside runs_dir; set runs_dir to the "
+            "folder that it leads to, or choose another name"
+        )
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not existing.is_dir():
         raise ConfigError(f"runs_dir={config.runs_dir!r}: {existing} is a file; expected a folder")

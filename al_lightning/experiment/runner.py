@@ -14,7 +14,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.config import CompleteConfig, Config, ConfigError, changes, from_saved, to_yaml
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder, write_atomic
 from al_lightning.data import PoolDataModule
@@ -62,7 +62,7 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     folder = folder or run_folder(full)
     begun = folder.config.is_file()
     # Completed too, so that options that a later version has added do not count as differences.
-    if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
+    if begun and (lines := changes(complete(from_saved(folder.config)), full)):
         raise ConfigError(
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"

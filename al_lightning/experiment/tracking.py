@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import wandb
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from al_lightning.config import Config, ConfigError, plain
+from al_lightning.config import Config, ConfigError, written
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _wandb(config: Config, folder: Path, run_id: str, mode: str) -> WandbLogger 
             entity=config.logging.wandb.entity,
             group=config.name,
             tags=[*names, *config.logging.wandb.tags],
-            config=plain(config),
+            config=written(config),
             mode=mode,
             settings=quiet,
         )

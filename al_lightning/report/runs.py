@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
+from al_lightning.config.yaml_text import read_yaml
 from al_lightning.core.run_folder import read_rows
 
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ def read_run(folder: Path) -> Run:
     environment: Any = {}
     try:
         if (folder / "config.yaml").is_file():
-            config = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+            config = OmegaConf.to_container(read_yaml(folder / "config.yaml"))
         if (folder / "environment.json").is_file():
             environment = json.loads((folder / "environment.json").read_bytes())
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+    except (OmegaConfBaseException, OSError, RecursionError, ValueError) as error:
         raise ValueError(f"{folder}: config.yaml or environment.json cannot be read: {error}") from error
     for name, value in (("config.yaml", config), ("environment.json", environment)):
         if not isinstance(value, Mapping):
