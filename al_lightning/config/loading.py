@@ -231,6 +231,24 @@ def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
         return OmegaConf.merge(below, layer)
     except OmegaConfBaseException as error:
         raise ConfigError(describe(error, OmegaConf.to_container(layer))) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        key = _guilty(below, layer)
+        raise ConfigError(f"{key}={OmegaConf.select(layer, key)!r}: {first_line(error)}") from None
+
+
+def _guilty(below: Any, layer: Any, prefix: str = "") -> str:
+    """The key of a layer that cannot be merged, as far down as there are sections."""
+    for name in layer:
+        key = f"{prefix}{name}"
+        try:
+            part = OmegaConf.create({})
+            OmegaConf.update(part, key, layer[name], force_add=True)
+            OmegaConf.merge(below, part)
+        except Exception:
+            known, value = OmegaConf.select(below, key), layer[name]
+            inside = isinstance(known, DictConfig) and isinstance(value, DictConfig)
+            return _guilty(below, value, f"{key}.") if inside else key
+    return prefix.rstrip(".")
 
 
 def describe(error: OmegaConfBaseException, given: Any) -> str:

@@ -26,6 +26,8 @@ OURS = {
     "use_distributed_sampler": "the loaders divide their rows among the ranks themselves",
 }
 """Arguments of Lightning's Trainer that cannot be set in a configuration, and why."""
+COUNTS = {"num_nodes": 10_000, "devices": 10_000}
+"""Arguments that are numbers of machines, for each of which a run would wait."""
 SPAWNS = ("spawn", "fork", "notebook")
 """Ways of starting ranks whose processes, with the labels so far, end with each training."""
 
@@ -56,6 +58,10 @@ def check_trainer(options: dict[str, Any], known: Mapping[str, Any]) -> None:
         value = options.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value == 0 or value < -1):
             raise ConfigError(f"trainer.{key}={value!r}: expected a whole number of at least 1, or -1 for no limit")
+    for key, most in COUNTS.items():
+        value = options.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value > most:
+            raise ConfigError(f"trainer.{key}={value}: expected at most {most}")
     limits = [options.get(key) for key in ("max_epochs", "max_steps")]
     if all(limit in (None, -1) for limit in limits) and options.get("max_time") is None:
         raise ConfigError(
