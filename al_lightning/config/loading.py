@@ -71,6 +71,7 @@ def validate(config: Config) -> Config:
         "budget.initial": config.budget.initial,
         "budget.per_stage": config.budget.per_stage,
         "budget.stages": config.budget.stages,
+        "dataset.max_pixels": config.dataset.max_pixels,
         "loader.batch_size": config.loader.batch_size,
         "learner.committee.members": config.learner.committee.members,
         "learner.mc_passes": config.learner.mc_passes,

@@ -24,6 +24,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data.building import build_section
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.learners import LEARNERS, Committee
@@ -148,7 +149,7 @@ def build_dataset(config: Config, splits: Mapping[str, str] | None = None) -> De
     Raises:
         ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
-    dataset: DenseDataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    dataset = build_section(config.dataset)
     return dataset if splits is None else dataset.with_splits(splits)
 
 
