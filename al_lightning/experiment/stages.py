@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from al_lightning.config import ConfigError
 from al_lightning.core.learner import learner_of
 from al_lightning.core.pool import PSEUDO
 from al_lightning.core.query import Query
@@ -25,6 +23,7 @@ from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.finite import Finite, check_finite, check_results
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
@@ -88,6 +87,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         begin = time.perf_counter()
         val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
+        check_results(val, metrics, learner_of(trained).monitor[0], stage)
         done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = setup.cost.cost(pool)
     reached = (
@@ -154,7 +154,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     place = folder.checkpoints(stage) / (f"member-{member}" if config.learner.committee.members > 1 else "")
     best = ModelCheckpoint(place, "best", monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
     last = ModelCheckpoint(place, "last", enable_version_counter=False)
-    callbacks: list[pl.Callback] = [best, last]
+    callbacks: list[pl.Callback] = [Finite(stage, member), best, last]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
     trainer = running.trainer(stage, *callbacks)
@@ -163,7 +163,7 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
     trainer.fit(learner, data, ckpt_path=str(unfinished) if unfinished.is_file() else None, weights_only=False)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    check_finite(trainer, learner, stage)
+    check_finite(trainer, learner, stage, member)
     file = Path(best.best_model_path)
     if not best.best_model_path:
         # No validation ran: trainer.limit_val_batches=0, check_val_every_n_epoch above the epochs, or a stage that
@@ -173,22 +173,6 @@ def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
         log.warning("stage %d: no validation ran, so that the weights at the end of the training are tested", stage)
     checkpoint = file.resolve().relative_to(folder.path.resolve()).as_posix()
     return {"seconds": time.perf_counter() - begin, "checkpoint": checkpoint}
-
-
-def check_finite(trainer: pl.Trainer, learner: pl.LightningModule, stage: int) -> None:
-    """Refuse a training that has diverged: nothing of it becomes a stage row.
-
-    Raises:
-        ConfigError: the loss of the last epoch or a weight is NaN or infinite.
-    """
-    loss = trainer.callback_metrics.get("train/loss")
-    bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
-    if bad or (loss is not None and not torch.isfinite(loss)):
-        what = f"weight {bad[0]}" if bad else "train/loss"
-        raise ConfigError(
-            f"stage {stage}: the training has diverged ({what} is not finite), so that the stage has no result; lower "
-            "learner.options.lr or train in a wider trainer.precision, in a run of another name"
-        )
 
 
 def _strip(values: Mapping[str, float]) -> dict[str, float | None]:
