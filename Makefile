@@ -5,7 +5,21 @@ VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/al-lightning
 # Further files or key=value overrides: make kvasir-random ARGS="seed=1 trainer.max_epochs=20"
+# Quotes keep words together, as in a shell; nothing else in them is for a shell or for make, which would run $(...).
 ARGS ?=
+unexport ARGS
+export AL_LIGHTNING_ARGS := $(value ARGS)
+define WITH_ARGS
+import os, shlex, sys
+try:
+    words = [*sys.argv[1:], *shlex.split(os.environ["AL_LIGHTNING_ARGS"])]
+except ValueError as error:
+    sys.exit("ARGS: %s; close it, or write \\ before it" % error)
+print(shlex.join(words), flush=True)
+os.execvp(words[0], words)
+endef
+export WITH_ARGS
+WITH := @$(VENV)/bin/python -c "$$WITH_ARGS" $(RUN)
 
 # Prints "<file> <experiment>" for each variant of the files in experiments/, and for each file that has no variants or
 # sets a strategy itself. In awk, so that it works before .venv is there; al_lightning/config/catalogue.py says the same
@@ -42,10 +56,10 @@ $(READY): pyproject.toml setup.py
 	@touch $@
 
 demo: $(READY) ## three strategies, two seeds, built-in data: a table and a report
-	$(RUN) run demo --sweep strategy.name=ta-coreset,unc-ta-coreset,random --sweep seed=0,1 $(ARGS)
+	$(WITH) run demo --sweep strategy.name=ta-coreset,unc-ta-coreset,random --sweep seed=0,1
 
 $(EXPERIMENTS): %: $(READY)
-	$(RUN) run $* $(ARGS)
+	$(WITH) run $*
 
 test: $(READY) ## lint, types and tests
 	$(VENV)/bin/ruff check .

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from al_lightning.core.task import IGNORE
 from al_lightning.data.masks.survey import alpha_of, plain
+from al_lightning.data.pictures.limit import packed
 from al_lightning.data.pictures.stored import read_pixels
 
 NAMED = 4
@@ -53,7 +54,7 @@ def stored_in(path: Path, page: int | None, target: NDArray[Any] | None) -> Stor
     values = pixels.alpha if alone and pixels.alpha is not None else pixels.values
     colours = values.ndim == 3
     if colours and values.dtype == np.uint8:
-        values = values.astype(np.int64) @ np.array([65536, 256, 1])
+        values = packed(values)
     if target is None:
         target = np.zeros(values.shape[:2], np.int16) + UNKNOWN
     if values.shape != target.shape or values.dtype.kind not in "ui":

@@ -67,13 +67,14 @@ def subject_of(config: Config) -> Subject:
     Raises:
         ConfigError, FileNotFoundError: an option is wrong, or names what is not there.
     """
-    from al_lightning.config.options import build, options_of
+    from al_lightning.config.options import options_of
+    from al_lightning.data.building import build_section
 
     section = config.dataset
     options = options_of("dataset", DATASETS, section.name, section.options)
     labelled = config.oracle.name == "simulated"
     try:
-        dataset = build("dataset", DATASETS, section.name, section.options)
+        dataset = build_section(section)
     except (ConfigError, OSError) as error:
         problem = _about_the_data(error, options, section.options)
         if problem is None:

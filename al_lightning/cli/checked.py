@@ -7,7 +7,7 @@ from pathlib import Path
 
 from al_lightning.cli.arguments import split
 from al_lightning.config import Config, defaults, load
-from al_lightning.config.schema import Section
+from al_lightning.config.schema import DatasetSection
 from al_lightning.config.static import precheck
 from al_lightning.data.table import DATASETS
 from al_lightning.learners.table import LEARNERS
@@ -60,5 +60,5 @@ def dataset_config(words: Sequence[str]) -> Config:
     return config
 
 
-def _check_dataset(section: Section) -> None:
+def _check_dataset(section: DatasetSection) -> None:
     precheck("dataset", DATASETS, section.name, section.options)

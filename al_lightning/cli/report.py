@@ -47,12 +47,11 @@ def _pictures(run: Run, ids: list[str]) -> dict[str, Image]:
     from PIL import Image
 
     from al_lightning.config import from_saved
-    from al_lightning.config.options import build
-    from al_lightning.data import DATASETS
+    from al_lightning.data.building import build_section
 
-    section = from_saved(run.path / "config.yaml").dataset
     try:
-        dataset = build("dataset", DATASETS, section.name, section.options)
+        section = from_saved(run.path / "config.yaml").dataset
+        dataset = build_section(section)
         row_of = {name: row for row, name in enumerate(dataset.ids)}
         return {name: Image.fromarray(dataset.read_image(row_of[name])) for name in ids if name in row_of}
     except (ValueError, FileNotFoundError):

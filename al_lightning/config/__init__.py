@@ -1,12 +1,23 @@
 """The configuration of an experiment. Imports no torch, so that a misspelled key is reported at once."""
 
-from al_lightning.config.loading import difference, from_plain, from_saved, load, plain, to_yaml, validate
+from al_lightning.config.loading import (
+    changes,
+    difference,
+    from_plain,
+    from_saved,
+    load,
+    plain,
+    to_yaml,
+    validate,
+    written,
+)
 from al_lightning.config.schema import CompleteConfig, Config, ConfigError, nearest
 
 __all__ = [
     "CompleteConfig",
     "Config",
     "ConfigError",
+    "changes",
     "difference",
     "from_plain",
     "from_saved",
@@ -15,4 +26,5 @@ __all__ = [
     "plain",
     "to_yaml",
     "validate",
+    "written",
 ]

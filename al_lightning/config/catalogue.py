@@ -21,6 +21,7 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from al_lightning.config.schema import ConfigError
+from al_lightning.config.yaml_text import read_yaml
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -61,11 +62,7 @@ def read(path: Path) -> Content:
     Raises:
         ConfigError: it is not YAML, or not a mapping, or one of the two has a wrong form.
     """
-    try:
-        layer = OmegaConf.load(path)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConfigError(f"{path}: not readable as YAML: {reason[0]}") from None
+    layer = read_yaml(path)
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path}: expected a mapping of keys to values")
     bases, variants = layer.pop("base", []), layer.pop("variants", None) or {}

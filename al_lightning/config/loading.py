@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,12 +16,19 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from al_lightning.config import catalogue
-from al_lightning.config.schema import Config, ConfigError
+from al_lightning.config.interpolation import KeyPath, check_interpolations, escaped, is_interpolation, put, texts
+from al_lightning.config.names import check_entry_name, check_folder_name
+from al_lightning.config.schema import CompleteConfig, Config, ConfigError
+from al_lightning.config.secrets import check_secrets
+from al_lightning.config.yaml_text import check_yaml, first_line
 
 SWITCHED = ("dataset", "learner", "strategy", "oracle")
 """Sections whose options are those of the entry that they name."""
 TEXTS = ("name", "runs_dir", *(f"{section}.name" for section in SWITCHED))
 """Keys whose value is a text: YAML reads 010 as 8 and no as false."""
+LARGEST = 2**31 - 1
+MOST = {"learner.committee.members": 1_000, "learner.mc_passes": 10_000}
+"""Numbers above which a run would not end, or the machine would stop."""
 
 WORKERS = 64
 """Processes of a loader that are allowed on any machine; more only where it has as many cores."""
@@ -45,6 +53,7 @@ def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
     layers += [_override(item) for item in overrides]
     merged: Any = OmegaConf.structured(Config)
     for layer in layers:
+        check_secrets(OmegaConf.to_container(layer))
         merged = _merge(merged, layer)
     if OmegaConf.is_missing(merged.strategy, "name"):
         catalogue.need_variant(files)
@@ -57,18 +66,21 @@ def validate(config: Config) -> Config:
     Raises:
         ConfigError: a value is missing or out of range; the message names its key.
     """
+    if OmegaConf.is_config(config):
+        check_interpolations(config)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
     if missing:
         raise ConfigError(f"{missing[0]}: no value given (missing: {', '.join(missing)})")
-    positive = {
+    counts = {
         "budget.initial": config.budget.initial,
         "budget.per_stage": config.budget.per_stage,
         "budget.stages": config.budget.stages,
+        "dataset.max_pixels": config.dataset.max_pixels,
         "loader.batch_size": config.loader.batch_size,
         "learner.committee.members": config.learner.committee.members,
         "learner.mc_passes": config.learner.mc_passes,
     }
-    for key, value in positive.items():
+    for key, value in counts.items():
         if value < 1:
             raise ConfigError(f"{key}={value}: expected a number of at least 1")
     for key in ("initial_epochs", "patience"):
@@ -81,11 +93,15 @@ def validate(config: Config) -> Config:
             f"loader.workers={config.loader.workers}: expected at most {most} processes (the cores of this machine, "
             f"or {WORKERS}), of which each rank starts as many"
         )
-    for key, value in {"seed": config.seed, "loader.workers": config.loader.workers}.items():
+    for key, value in (others := {"seed": config.seed, "loader.workers": config.loader.workers}).items():
         if value < 0:
             raise ConfigError(f"{key}={value}: expected a number of at least 0")
-    if "/" in config.name or config.name in ("", ".", ".."):
-        raise ConfigError(f"name={config.name!r}: expected a name that can be a folder name")
+    for key, value in {**counts, **others}.items():
+        if value > MOST.get(key, LARGEST):
+            raise ConfigError(f"{key}={value}: expected a number of at most {MOST.get(key, LARGEST)}")
+    check_folder_name("name", config.name)
+    for section in SWITCHED:
+        check_entry_name(f"{section}.name", getattr(config, section).name)
     return config
 
 
@@ -104,15 +120,58 @@ def from_plain(values: Mapping[str, Any]) -> Config:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, defaults included."""
-    return OmegaConf.to_yaml(OmegaConf.create(plain(config)))
+    """The config as YAML, defaults included, with interpolations of texts as they were written."""
+    return OmegaConf.to_yaml(OmegaConf.create(written(config)))
 
 
 def plain(config: Config) -> dict[str, Any]:
     """The config as plain dicts and lists, equal to what its YAML is read as."""
-    merged = config if OmegaConf.is_config(config) else OmegaConf.structured(config)
-    container = OmegaConf.to_container(cast(Any, merged), resolve=True, enum_to_str=True)
+    if isinstance(config, CompleteConfig):
+        container: Any = {key: value for key, value in asdict(config).items() if key != "interpolated"}
+    else:
+        merged = config if OmegaConf.is_config(config) else OmegaConf.structured(config)
+        container = OmegaConf.to_container(cast(Any, merged), resolve=True, enum_to_str=True)
     return cast(dict[str, Any], json.loads(json.dumps(container)))
+
+
+def written(config: Config) -> dict[str, Any]:
+    """`plain`, with the interpolations of texts as they were written: what to save, to log and to show.
+
+    `${oc.env:WANDB_API_KEY}` is not a secret, and its value is. Names, numbers and truth values are resolved, so that
+    a run goes on with those that it began with.
+    """
+    tree = plain(config)
+    for path, text in list(texts(tree)):
+        if is_interpolation(text):
+            put(tree, path, escaped(text))
+    for path, text in interpolations(config):
+        put(tree, path, text)
+    return tree
+
+
+def interpolations(config: Config) -> tuple[tuple[KeyPath, str], ...]:
+    """(path, what is written) of each text of a config that stands for another, but for names."""
+    if isinstance(config, CompleteConfig):
+        return config.interpolated
+    if not OmegaConf.is_config(config):
+        return ()
+    found = texts(OmegaConf.to_container(cast(Any, config), resolve=False))
+    resolved = dict(texts(plain(config)))
+    return tuple(
+        (path, text) for path, text in found if is_interpolation(text) and path in resolved and path[-1] != "name"
+    )
+
+
+def changes(old: Config, new: Config) -> list[str]:
+    """`difference` of two configs; a text that is written as the same interpolation in both is no difference.
+
+    Where `${oc.env:DATA}` has another value than before, that is what its user asks for.
+    """
+    before, after = plain(old), plain(new)
+    for path, text in set(interpolations(old)) & set(interpolations(new)):
+        put(before, path, text)
+        put(after, path, text)
+    return difference(before, after)
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -132,10 +191,15 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
     return lines
 
 
-def _read(word: str | Path, beside: Path = Path()) -> list[DictConfig]:
+def _read(word: str | Path, beside: Path = Path(), above: tuple[Path, ...] = ()) -> list[DictConfig]:
     found = catalogue.resolve(word, beside)
+    file = found.path.resolve()
+    if file in above:
+        raise ConfigError(
+            f"{above[-1]}: base={str(word)!r}: this file extends the one that names it; remove one of the two"
+        )
     content = catalogue.read(found.path)
-    below = [layer for base in content.bases for layer in _read(base, found.path.parent)]
+    below = [layer for base in content.bases for layer in _read(base, found.path.parent, (*above, file))]
     return [*below, content.layer, *([content.variants[found.variant]] if found.variant else [])]
 
 
@@ -148,10 +212,11 @@ def _override(item: str) -> DictConfig:
     key, _, value = item.partition("=")
     if " #" in value and value[:1] not in "\"'[{":
         value = json.dumps(value)
+    check_yaml(value, item)
     try:
         return OmegaConf.from_dotlist([f"{key}={value}"])
     except Exception as error:
-        raise ConfigError(f"{item}: not readable as YAML: {_first_line(error)}") from None
+        raise ConfigError(f"{item[:200]}: not readable as YAML: {first_line(error)}") from None
 
 
 def _check_sections(below: DictConfig, layer: DictConfig, prefix: str = "") -> None:
@@ -185,18 +250,32 @@ def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:
         return OmegaConf.merge(below, layer)
     except OmegaConfBaseException as error:
         raise ConfigError(describe(error, OmegaConf.to_container(layer))) from None
+    except (TypeError, ValueError, AttributeError) as error:
+        key = _guilty(below, layer)
+        raise ConfigError(f"{key}={OmegaConf.select(layer, key)!r}: {first_line(error)}") from None
+
+
+def _guilty(below: Any, layer: Any, prefix: str = "") -> str:
+    """The key of a layer that cannot be merged, as far down as there are sections."""
+    for name in layer:
+        key = f"{prefix}{name}"
+        try:
+            part = OmegaConf.create({})
+            OmegaConf.update(part, key, layer[name], force_add=True)
+            OmegaConf.merge(below, part)
+        except Exception:
+            known, value = OmegaConf.select(below, key), layer[name]
+            inside = isinstance(known, DictConfig) and isinstance(value, DictConfig)
+            return _guilty(below, value, f"{key}.") if inside else key
+    return prefix.rstrip(".")
 
 
 def describe(error: OmegaConfBaseException, given: Any) -> str:
     """OmegaConf's message of several lines as one: the key, the value, what was expected."""
     key = str(error.full_key or error.key or "config")
-    text = _first_line(error)
+    text = first_line(error)
     value: Any = given
     for name in key.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     shown = f"{key}={value!r}" if value is not None else key
     return f"{shown}: {text[:1].lower()}{text[1:]}"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from al_lightning.config.interpolation import escaped
 from al_lightning.config.loading import describe
 from al_lightning.config.schema import ConfigError, nearest
 
@@ -88,7 +89,7 @@ def options_of(
             ) from None
     schema = OmegaConf.structured(make_dataclass(f"{section}.options", fields))
     try:
-        merged = OmegaConf.merge(schema, given)
+        merged = OmegaConf.merge(schema, escaped(given))
     except OmegaConfBaseException as error:
         raise ConfigError(f"{section}.options.{describe(error, given)}") from None
     missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))

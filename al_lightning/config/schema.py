@@ -13,6 +13,10 @@ ClickTerms = Literal["vertices", "sum"]
 """Clicks that the cost counts, see `cost.annotation.AnnotationCost`."""
 
 
+MAX_PIXELS = 50_000_000
+"""Default of dataset.max_pixels: a camera's largest pictures, 150 MB as RGB."""
+
+
 class ConfigError(ValueError):
     """A mistake in a configuration: one line that names the key, its value and what was expected."""
 
@@ -23,6 +27,17 @@ class Section:
 
     name: str = MISSING
     options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DatasetSection:
+    """The images, their targets and splits."""
+
+    name: str = MISSING
+    options: dict[str, Any] = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
+    """Pixels (height times width) above which an image or a target is refused by its header, before it is decoded:
+    a file of a few kilobytes can hold gigabytes of one colour."""
 
 
 @dataclass
@@ -128,7 +143,7 @@ class Config:
     """Seed of the initial pool, the weights, the shuffling and every other draw."""
     runs_dir: str = "runs"
     """Folder of all runs; a run is written to <runs_dir>/<name>/<strategy>/seed-<seed>."""
-    dataset: Section = field(default_factory=Section)
+    dataset: DatasetSection = field(default_factory=DatasetSection)
     learner: LearnerSection = field(default_factory=LearnerSection)
     strategy: Section = field(default_factory=Section)
     oracle: OracleSection = field(default_factory=OracleSection)
@@ -145,6 +160,10 @@ class CompleteConfig(Config):
 
     `experiment.complete` builds it, once per run.
     """
+
+    interpolated: tuple[tuple[tuple[str | int, ...], str], ...] = field(default=(), metadata={"omegaconf_ignore": True})
+    """(path of a key, what was written there), such as ${oc.env:DATA}/polyps, of texts that stand for others: a config
+    is saved with them as they were written, so that it holds no secret of the environment."""
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.core.arrays import Size
+from al_lightning.data.pictures.limit import check_pixels
 from al_lightning.data.pictures.pixels import equal_channels, grey_of
 from al_lightning.data.pictures.stored import read_pixels
 
+EXR_MAGIC = b"\x76\x2f\x31\x01"
 ARRAYS = (".npy", ".exr")
 """Suffixes of depth files that are no pictures."""
 
@@ -29,6 +34,7 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":
+        _check_npy(path)
         return of_array(np.load(path, allow_pickle=False))
     if suffix == ".exr":
         return of_array(_exr(path))
@@ -46,6 +52,43 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     if pixels.bits == 1:
         raise ValueError("holds 0 and 1 only; save 16-bit grey or .npy")
     return of_array(pixels.values[..., 0] if pixels.kind == "colours" else grey_of(pixels))
+
+
+def _check_npy(path: Path) -> None:
+    """Refuse what a header says of itself before NumPy makes room for it.
+
+    Raises:
+        DataError: it has too many pixels.
+        ValueError: it is no array, or one with fewer bytes than it says.
+    """
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(file)
+        rest = path.stat().st_size - file.tell()
+    if kind.hasobject:
+        raise ValueError("holds objects of Python; expected whole or real numbers")
+    check_pixels(path, shape)
+    if math.prod(shape) * kind.itemsize > rest:
+        raise ValueError(f"ends after {rest} bytes of an array of {list(shape)} {kind}; it was not written to its end")
+
+
+def exr_size(path: Path) -> Size:
+    """(H, W) of an OpenEXR file, from the attribute dataWindow of its header.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if not head.startswith(EXR_MAGIC):
+        raise ValueError("is no OpenEXR file")
+    place = head.find(b"dataWindow\0box2i\0\x10\0\0\0")
+    corners = head[place + 21 : place + 37]
+    if place < 0 or len(corners) < 16:
+        raise ValueError("has no dataWindow in its header; it is damaged")
+    left, top, right, bottom = struct.unpack("<4i", corners)
+    return max(0, bottom - top + 1), max(0, right - left + 1)
 
 
 def of_array(values: NDArray[Any]) -> NDArray[Any]:
@@ -82,6 +125,7 @@ def _exr(path: Path) -> NDArray[Any]:
     except ImportError:
         OpenEXR = None
     if OpenEXR is not None and hasattr(OpenEXR, "File"):
+        check_pixels(path, exr_size(path))
         channels = {name: channel.pixels for name, channel in OpenEXR.File(str(path)).channels().items()}
         return _channel(channels)
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
@@ -89,6 +133,7 @@ def _exr(path: Path) -> NDArray[Any]:
         import cv2
     except ImportError:
         raise ValueError("reading OpenEXR needs a library; pip install OpenEXR, or save .npy or float TIFF") from None
+    check_pixels(path, exr_size(path))
     values: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise OSError("OpenCV cannot read it")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from al_lightning.data.depth_files import read_numbers
 from al_lightning.data.errors import DataError
+from al_lightning.data.pictures.limit import by_blocks
 from al_lightning.data.pictures.pixels import named
 from al_lightning.data.sample import evenly, readable
 
@@ -89,16 +90,18 @@ def centimetres(numbers: NDArray[Any], reading: DepthReading) -> NDArray[np.floa
     if reading.unit == "auto":
         depth = numbers.astype(np.float32) * np.float32(reading.maximum / np.iinfo(numbers.dtype).max)
     else:
-        depth = (numbers.astype(np.float64) * (reading.scale * CENTIMETRES[reading.unit])).astype(np.float32)
+        factor = reading.scale * CENTIMETRES[reading.unit]
+        depth = by_blocks(numbers, np.empty(numbers.shape, np.float32), lambda rows: rows.astype(np.float64) * factor)
     if reading.invert:
         depth = np.asarray(reading.maximum - depth, dtype=np.float32)
     measured = np.isfinite(numbers) if numbers.dtype.kind == "f" else None
     if reading.invalid:
         exact = np.float32 if numbers.dtype == np.float32 else np.float64
-        named_valid = ~np.isin(numbers, np.asarray(reading.invalid, exact))
+        invalid = np.asarray(reading.invalid, exact)
+        named_valid = by_blocks(numbers, np.empty(numbers.shape, bool), lambda rows: ~np.isin(rows, invalid))
         measured = named_valid if measured is None else measured & named_valid
     if measured is not None:
-        depth = np.where(measured, depth, np.float32(np.nan))
+        depth[~measured] = np.nan
     below = depth < -1e-4 * reading.maximum
     if below.any():
         value = numbers[below][0]

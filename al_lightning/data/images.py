@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Size
 from al_lightning.data.errors import DataError, decoded
+from al_lightning.data.pictures.limit import by_blocks
 from al_lightning.data.pictures.pixels import Pixels, check_page, colours_of, named
 from al_lightning.data.pictures.stored import Header, read_header, read_pixels
 from al_lightning.data.sample import evenly, readable
@@ -94,8 +95,11 @@ def to_rgb(pixels: Pixels, window: tuple[float, float] | None = None) -> NDArray
     if not np.isfinite(pixels.values).all():
         raise ValueError("holds NaN or infinite numbers; give these pixels a number")
     low, high = window
-    scaled = ((pixels.values.astype(np.float64) - low) / (high - low)).clip(0, 1) * 255
-    rounded: NDArray[np.uint8] = scaled.round().astype(np.uint8)
+
+    def scaled(rows: NDArray[Any]) -> NDArray[np.float64]:
+        return (((rows.astype(np.float64) - low) / (high - low)).clip(0, 1) * 255).round()
+
+    rounded: NDArray[np.uint8] = by_blocks(pixels.values, np.empty(pixels.values.shape, np.uint8), scaled)
     return rounded if rounded.ndim == 3 else np.repeat(rounded[..., None], 3, axis=2)
 
 

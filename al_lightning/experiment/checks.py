@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from al_lightning.config.names import LONGEST
 from al_lightning.config.schema import Config, ConfigError, nearest
 
 OURS = {
@@ -26,6 +27,8 @@ OURS = {
     "use_distributed_sampler": "the loaders divide their rows among the ranks themselves",
 }
 """Arguments of Lightning's Trainer that cannot be set in a configuration, and why."""
+COUNTS = {"num_nodes": 10_000, "devices": 10_000}
+"""Arguments that are numbers of machines, for each of which a run would wait."""
 SPAWNS = ("spawn", "fork", "notebook")
 """Ways of starting ranks whose processes, with the labels so far, end with each training."""
 
@@ -56,6 +59,10 @@ def check_trainer(options: dict[str, Any], known: Mapping[str, Any]) -> None:
         value = options.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value == 0 or value < -1):
             raise ConfigError(f"trainer.{key}={value!r}: expected a whole number of at least 1, or -1 for no limit")
+    for key, most in COUNTS.items():
+        value = options.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value > most:
+            raise ConfigError(f"trainer.{key}={value}: expected at most {most}")
     limits = [options.get(key) for key in ("max_epochs", "max_steps")]
     if all(limit in (None, -1) for limit in limits) and options.get("max_time") is None:
         raise ConfigError(
@@ -106,17 +113,25 @@ def check_paths(config: Config) -> None:
     """
     if "://" in config.runs_dir or "::" in config.runs_dir:
         raise ConfigError(f"runs_dir={config.runs_dir!r}: expected a folder of this machine, without '://' or '::'")
-    for key, text in (("name", config.name), ("runs_dir", config.runs_dir), ("strategy.name", config.strategy.name)):
-        if "\0" in text or any(ord(character) < 32 for character in text):
-            raise ConfigError(f"{key}={text!r}: holds control characters; expected a name that can be a folder name")
-        longest = max((len(folder.encode()) for folder in Path(text).parts), default=0)
-        if longest > 255:
-            raise ConfigError(f"{key}={text[:40]}...: {longest} bytes long; a folder's name takes 255")
-    if "::" in config.name:
-        raise ConfigError(f"name={config.name!r}: expected a name without '::', which Lightning takes for an address")
-    folder = Path(config.runs_dir).absolute() / config.name / config.strategy.name
+    text = config.runs_dir
+    if any(ord(character) < 32 for character in text):
+        raise ConfigError(f"runs_dir={text[:200]!r}: holds control characters; expected a folder")
+    if not text.strip():
+        raise ConfigError(f"runs_dir={text!r}: expected a folder, such as runs")
+    if max((len(os.fsencode(part)) for part in Path(text).parts), default=0) > LONGEST:
+        raise ConfigError(f"runs_dir={text[:40]}...: a folder's name takes {LONGEST} bytes")
+    folder = Path(config.runs_dir).absolute() / config.name / config.strategy.name.replace(":", ".")
     if len(os.fsencode(folder)) > 3800:
         raise ConfigError(f"runs_dir={config.runs_dir[:40]}...: the path of the run is too long for this machine")
+    try:
+        within = folder.resolve().is_relative_to(Path(config.runs_dir).resolve())
+    except (OSError, RuntimeError):
+        raise ConfigError(f"runs_dir={config.runs_dir!r}: a link in {folder} leads to itself; remove it") from None
+    if not within:
+        raise ConfigError(
+            f"name={config.name!r}: {folder} is a link to {folder.resolve()}, outside runs_dir; set runs_dir to the "
+            "folder that it leads to, or choose another name"
+        )
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not existing.is_dir():
         raise ConfigError(f"runs_dir={config.runs_dir!r}: {existing} is a file; expected a folder")

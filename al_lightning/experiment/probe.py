@@ -6,11 +6,13 @@ It runs in a temporary folder. Faults that it does not show, because they come l
 
 from __future__ import annotations
 
+import inspect
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,21 @@ from pytorch_lightning.plugins import CheckpointIO
 from al_lightning.config import ConfigError
 from al_lightning.core.checkpoint_file import pack
 from al_lightning.core.files import storage_error
-from al_lightning.core.learner import learner_of
+from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.checkpoints import savers
+from al_lightning.experiment.finite import unfinite
 from al_lightning.experiment.setup import Setup, trainer_options
 from al_lightning.experiment.signals import Guard, guarded
+from al_lightning.learners import LEARNERS
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
 """Arguments of the Trainer for one epoch; `limit_*_batches` are 1 unless the user set them."""
+FEW = 2
+"""Stochastic passes of the first pass over one batch; more show nothing more."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
 
 
@@ -48,6 +54,9 @@ def probe(setup: Setup) -> None:
     reason = " ".join(str(error).split()) or type(error).__name__
     if (key := culprit(setup, given)) is not None:
         raise ConfigError(f"trainer.{key}={given[key]!r}: {reason}") from error
+    if (option := guilty_option(setup, given)) is not None:
+        value = setup.config.learner.options[option]
+        raise ConfigError(f"learner.options.{option}={value!r}: {reason}") from error
     if isinstance(error, ValueError | FileNotFoundError):
         raise error
     raise ConfigError(
@@ -75,6 +84,27 @@ def culprit(setup: Setup, given: Mapping[str, Any]) -> str | None:
     return None
 
 
+def guilty_option(setup: Setup, given: Mapping[str, Any]) -> str | None:
+    """The option of the learner with whose default the pass succeeds, where one alone does; on one device only."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return None
+    section = setup.config.learner
+    for key, parameter in inspect.signature(LEARNERS[section.name]).parameters.items():
+        value, default = section.options.get(key), parameter.default
+        if key not in section.options or default is inspect.Parameter.empty or _equal(value, default):
+            continue
+        changed = replace(section, options={**section.options, key: default})
+        config = replace(setup.config, learner=changed)
+        if attempt(replace(setup, config=config), given) is None:
+            return key
+    return None
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Whether an option has its default; a YAML file has lists for tuples."""
+    return bool(value == (list(default) if isinstance(default, tuple) else default))
+
+
 def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
     """One pass with these arguments of the Trainer; returns its error, or None."""
     with tempfile.TemporaryDirectory(prefix="al-lightning-") as folder, quiet():
@@ -94,6 +124,8 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     rows = random_stream(config.seed, 0, "initial").choice(pool.rows, setup.plan.initial, replace=False)
     pool.commit(Query.of(rows, "initial"), 0)
     learner = setup.learner(0)
+    if config.learner.mc_passes > FEW:
+        set_mc_passes(learner, FEW)
     contract = learner_of(learner)
     loader = config.loader
     data = PoolDataModule(
@@ -120,9 +152,8 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     if not tested or not tested[0]:
         raise ValueError("no batch of the test set was scored, so that a stage would have no result")
     trainer.predict(learner, datamodule=data, return_predictions=False)
-    bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
-    if bad:
-        raise ValueError(f"after one batch {bad[0]} is not finite: the training diverges; lower learner.options.lr")
+    if (bad := unfinite(learner)) is not None:
+        raise ValueError(f"after one batch {bad} is not finite: the training diverges; lower learner.options.lr")
 
 
 class Unwritten(CheckpointIO):

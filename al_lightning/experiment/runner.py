@@ -14,7 +14,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.config import CompleteConfig, Config, ConfigError, changes, from_saved, to_yaml
 from al_lightning.core import stopping
 from al_lightning.core.files import resumable, storage_error
 from al_lightning.core.json_files import read_json
@@ -115,7 +115,7 @@ def _check(folder: RunFolder, console: Console) -> None:
 
 def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool) -> RunFolder:
     # Completed too, so that options that a later version has added do not count as differences.
-    if begun and (lines := difference(plain(complete(from_saved(folder.config))), plain(full))):
+    if begun and (lines := changes(complete(from_saved(folder.config)), full)):
         raise ConfigError(
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
             "choose another name, seed or runs_dir, or remove the folder"

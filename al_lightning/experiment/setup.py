@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, plain, validate
+from al_lightning.config.loading import interpolations
 from al_lightning.config.options import build, options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.oracle import Oracle
@@ -23,6 +24,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data.building import build_section
 from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.progress import Progress, wanted
@@ -84,14 +86,13 @@ def complete(config: Config) -> CompleteConfig:
         ConfigError: one line that names the key, its value and what was expected.
     """
     validate(config)
-    given = OmegaConf.to_object(config) if OmegaConf.is_config(config) else config
-    full = CompleteConfig(**vars(given))
-    full.dataset.options = options_of("dataset", DATASETS, config.dataset.name, config.dataset.options)
-    full.learner.options = options_of("learner", LEARNERS, config.learner.name, config.learner.options, OF_LEARNER)
-    full.strategy.options = options_of(
-        "strategy", STRATEGIES, config.strategy.name, config.strategy.options, (), NESTED
-    )
-    full.oracle.options = options_of("oracle", ORACLES, config.oracle.name, config.oracle.options, ("target_file",))
+    given = cast(Config, OmegaConf.to_object(config) if OmegaConf.is_config(config) else config)
+    kept = interpolations(config)
+    full = CompleteConfig(**(vars(given) | {"interpolated": kept}))
+    full.dataset.options = options_of("dataset", DATASETS, given.dataset.name, given.dataset.options)
+    full.learner.options = options_of("learner", LEARNERS, given.learner.name, given.learner.options, OF_LEARNER)
+    full.strategy.options = options_of("strategy", STRATEGIES, given.strategy.name, given.strategy.options, (), NESTED)
+    full.oracle.options = options_of("oracle", ORACLES, given.oracle.name, given.oracle.options, ("target_file",))
     check_trainer(trainer_options(full), trainer_types())
     check_paths(full)
     return full
@@ -156,7 +157,7 @@ def build_dataset(config: Config, splits: Mapping[str, str] | None = None) -> De
     Raises:
         ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
-    dataset: DenseDataset = build("dataset", DATASETS, config.dataset.name, config.dataset.options)
+    dataset = build_section(config.dataset)
     return dataset if splits is None else dataset.with_splits(splits)
 
 

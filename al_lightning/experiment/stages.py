@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 
-from al_lightning.config import ConfigError
 from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
 from al_lightning.core.pool import PSEUDO
@@ -34,6 +32,7 @@ from al_lightning.experiment.checkpoints import (
     savers,
     unfinished,
 )
+from al_lightning.experiment.finite import Finite, check_finite, check_results
 from al_lightning.experiment.leftovers import discard
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import check_weights, with_digests
@@ -104,6 +103,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         begin = time.perf_counter()
         val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
         metrics = _strip(trainer.test(trained, data, verbose=False)[0])
+        check_results(val, metrics, learner_of(trained).monitor[0], stage)
         done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = setup.cost.cost(pool)
     reached = (
@@ -176,7 +176,7 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
     place = _place(running, stage, member)
     best, last = savers(place, monitor, mode)
     steps = tracking.Steps(running.loggers, tracking.steps_before(running.finished, stage) + tracking.trained(done))
-    callbacks: list[pl.Callback] = [Restored(), best, last, steps]
+    callbacks: list[pl.Callback] = [Restored(), Finite(stage, member), best, last, steps]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
     trainer = running.trainer(stage, *callbacks)
@@ -189,7 +189,7 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
         if (refused := checkpoints.refused(error, learner)) is None:
             raise
         raise refused from error
-    check_finite(trainer, learner, stage)
+    check_finite(trainer, learner, stage, member)
     file = Path(best.best_model_path)
     if not best.best_model_path:
         # No validation ran: trainer.limit_val_batches=0, check_val_every_n_epoch above the epochs, or a stage that
@@ -210,22 +210,6 @@ def _place(running: Running, stage: int, member: int) -> Path:
     """Folder of the checkpoints of one learner."""
     members = running.setup.config.learner.committee.members
     return running.folder.checkpoints(stage) / (f"member-{member}" if members > 1 else "")
-
-
-def check_finite(trainer: pl.Trainer, learner: pl.LightningModule, stage: int) -> None:
-    """Refuse a training that has diverged: nothing of it becomes a stage row.
-
-    Raises:
-        ConfigError: the loss of the last epoch or a weight is NaN or infinite.
-    """
-    loss = trainer.callback_metrics.get("train/loss")
-    bad = [name for name, value in learner.named_parameters() if not torch.isfinite(value).all()]
-    if bad or (loss is not None and not torch.isfinite(loss)):
-        what = f"weight {bad[0]}" if bad else "train/loss"
-        raise ConfigError(
-            f"stage {stage}: the training has diverged ({what} is not finite), so that the stage has no result; lower "
-            "learner.options.lr or train in a wider trainer.precision, in a run of another name"
-        )
 
 
 def _strip(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from al_lightning.config import Config, ConfigError, plain
+from al_lightning.config import Config, ConfigError, written
 from al_lightning.core.files import write_atomic
 from al_lightning.experiment.file_loggers import STAGE, Board, CsvLog
 from al_lightning.experiment.ranks import is_main
@@ -192,7 +192,7 @@ def _wandb(config: Config, folder: Path, run_id: str, mode: str) -> Logger | Non
             entity=config.logging.wandb.entity,
             group=config.name,
             tags=[*names, *config.logging.wandb.tags],
-            config=plain(config),
+            config=written(config),
         )
     except Exception as error:
         log.warning("W&B could not start (%s); the run goes on without it", error)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
 from al_lightning.core.json_files import MAYBE_NUMBER, expect, read_json
 from al_lightning.core.run_folder import read_rows
@@ -217,8 +216,8 @@ def _config(path: Path) -> Mapping[str, Any]:
     if not path.exists():
         return {}
     try:
-        content: Any = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
+        content: Any = OmegaConf.to_container(read_yaml(path))
+    except (OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
     expect(content, _CONFIG, str(path))
     return dict(content)

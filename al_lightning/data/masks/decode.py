@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from al_lightning.core.task import IGNORE
 from al_lightning.data.masks.outlines import filled
 from al_lightning.data.masks.survey import alpha_of, distinct, listed, plain
+from al_lightning.data.pictures.limit import packed
 from al_lightning.data.pictures.pixels import Pixels, colours_of, grey_of, numbers_of
 
 if TYPE_CHECKING:
@@ -164,15 +165,15 @@ def _check_palette(pixels: Pixels, reading: MaskReading) -> None:
 
 def _by_colour(colours: NDArray[np.uint8], reading: MaskReading, lossy: bool) -> NDArray[np.uint8]:
     """(H, W, 3) -> (H, W) by the table of colours."""
-    packed = colours.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
-    classes = np.zeros(packed.shape, np.uint8)
-    known = np.zeros(packed.shape, bool)
+    found = packed(colours)
+    classes = np.zeros(found.shape, np.uint8)
+    known = np.zeros(found.shape, bool)
     for red, green, blue, number in reading.colours:
-        here = packed == red * 65536 + green * 256 + blue
+        here = found == red * 65536 + green * 256 + blue
         classes[here] = number
         known |= here
     if not known.all():
-        value = int(packed[~known][0])
+        value = int(found[~known][0])
         why = ", and the file's format changes colours: save PNG" if lossy else ""
         raise ValueError(
             f"holds the colour [{value >> 16}, {value >> 8 & 255}, {value & 255}] ({(~known).sum()} pixels), which is "

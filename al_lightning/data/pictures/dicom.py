@@ -51,7 +51,7 @@ def read(path: Path, page: int | None, only_if_several: bool) -> Pixels:
         raise DataError(f"{path}: a DICOM with a palette; convert it to RGB")
     if kind == "MONOCHROME1":  # its zero is white
         top = -1 if int(found.get("PixelRepresentation", 0)) else 2 ** int(found.BitsStored) - 1
-        values = (top - values.astype(np.int64)).astype(values.dtype)
+        values = values.dtype.type(top) - values
     if values.ndim == 2 and _rescaled(found):
         values = apply_rescale(values, found).astype(np.float32)
     bits = 32 if values.dtype.kind == "f" else int(found.get("BitsStored", 8))
