@@ -21,7 +21,7 @@ from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.probe import probe
-from al_lightning.experiment.setup import Setup, complete, prepare
+from al_lightning.experiment.setup import Fit, Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage
 from al_lightning.loop import ActiveLearningLoop
 
@@ -45,13 +45,16 @@ def resume(path: Path, console: Console | None = None) -> RunFolder:
     return run(from_saved(saved), console, RunFolder(path))
 
 
-def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
+def run(
+    config: Config, console: Console | None = None, folder: RunFolder | None = None, fit: Fit | None = None
+) -> RunFolder:
     """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
     Args:
         config: the result of `load` or of `complete`.
         console: for one line of output per stage; the terminal by default.
         folder: of the run; `run_folder(config)` by default.
+        fit: of a run that begins, gives the config another budget where the pool is smaller than its own.
 
     Raises:
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
@@ -78,7 +81,8 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
             f"{folder.path}: was begun by a version that drew the splits of a folder otherwise, so that test images "
             "could have been trained on; start a new run under another name"
         )
-    setup = prepare(full, splits, partial(_say, console))
+    setup = prepare(full, splits, partial(_say, console), None if begun else fit)
+    full = setup.config
     if not begun:
         probe(setup)
     try:

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytorch_lightning as pl
 import torch
@@ -31,6 +31,8 @@ from al_lightning.oracles import ORACLES
 from al_lightning.strategies import STRATEGIES
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
+Fit: TypeAlias = Callable[[CompleteConfig, int], CompleteConfig]
+"""(config, images of the pool) -> the config with a budget that the pool has."""
 OF_LEARNER = ("task", "size")
 """Parameters that a learner gets from the dataset; all others are its options."""
 
@@ -102,13 +104,17 @@ def trainer_options(config: Config) -> dict[str, Any]:
 
 
 def prepare(
-    config: CompleteConfig, splits: Mapping[str, str] | None = None, note: Callable[[str], None] | None = None
+    config: CompleteConfig,
+    splits: Mapping[str, str] | None = None,
+    note: Callable[[str], None] | None = None,
+    fit: Fit | None = None,
 ) -> Setup:
     """Build the objects that a config names, and check them against the data and each other.
 
     Args:
         splits: id -> split, as an earlier start of the run recorded them; images that are new since join the pool.
         note: takes each line that the loader has to say of the data, before anything can be refused.
+        fit: gives the config another budget where the pool is smaller than its own.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: they do not fit; the message is one line.
@@ -118,7 +124,16 @@ def prepare(
         for line in dataset.notes:
             note(line)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
-    plan = plan_of(config, strategy, dataset)
+    try:
+        plan = plan_of(config, strategy, dataset)
+    except ConfigError:
+        if fit is None:
+            raise
+        config = fit(config, len(dataset.pool))
+        plan = plan_of(config, strategy, dataset)
+        if note is not None:
+            sizes = f"{plan.initial} + {plan.per_stage} x {plan.stages - 1}"
+            note(f"budget {sizes} instead, as the pool has {len(dataset.pool)} images")
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
     if asks_for_regions(strategy) and dataset.task.kind == "depth":
         raise ConfigError(

@@ -58,7 +58,9 @@ def _as_published(dataset: DenseDataset) -> list[str]:
 def _alike(finding: Finding, dataset: DenseDataset) -> str:
     """Near-duplicates, within splits and across; those of one group are meant to be alike."""
     split_of = dataset.split_of()
-    pairs, compared = near_duplicates(dataset.images) if finding.alike is None else finding.alike
+    pairs, compared = (
+        near_duplicates(dataset.images, dataset.image_reading.decode) if finding.alike is None else finding.alike
+    )
     used = [(a, b) for a, b in pairs if {split_of[dataset.ids[a]], split_of[dataset.ids[b]]} <= set(SPLITS)]
     groups = dataset.groups or dataset.ids
     apart = [(a, b) for a, b in used if groups[a] != groups[b]]
