@@ -212,6 +212,7 @@ def folder(
         groups=tuple(keys),
         notes=(*found.notes, *listing.notes, *union_notes, *group_notes, *split_notes),
         image_reading=found.images,
+        drawn=tuple(split_notes),
     )
     check_held_out(dataset)
     return dataset
