@@ -93,8 +93,8 @@ def fitted(config: C, pool: int, overrides: Sequence[str]) -> C:
     for key in ("initial", "per_stage"):
         if key in free:
             setattr(budget, key, min(getattr(budget, key), each))
-    if "stages" in free:
-        budget.stages = min(budget.stages, 1 + max(0, -(-(pool - budget.initial) // budget.per_stage)))
+    if "stages" in free and budget.initial <= pool:  # else no number of stages helps, and the user is told
+        budget.stages = min(budget.stages, 1 - (budget.initial - pool) // budget.per_stage)
     return fitted
 
 

@@ -58,7 +58,7 @@ def test_the_budget_of_a_small_pool_is_what_it_has(tmp_path, monkeypatch, capsys
         ([], 2, (1, 1, 2)),
         (["budget.per_stage=7"], 20, (6, 7, 3)),
         (["budget.stages=3"], 20, (6, 6, 3)),
-        (["budget.initial=30"], 20, (30, 6, 1)),
+        (["budget.initial=30"], 20, (30, 6, 6)),
         (["budget={initial: 10, per_stage: 10, stages: 6}"], 20, (10, 10, 6)),
     ],
 )
