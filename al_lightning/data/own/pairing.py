@@ -229,10 +229,8 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
 
 def _alone(images: Iterable[str], targets: Iterable[str], task: str) -> list[Rule]:
     """Rules by which a file's whole name says what it is."""
-    low = (
-        {name.lower() for name in images},
-        {name for one in targets for name in (one.lower(), INDEX.sub("", one.lower()))},
-    )
+    left = {name.lower() for name in images}
+    right = {name for target in targets for name in (target.lower(), INDEX.sub("", target.lower()))}
     return [
         Rule(Affix(image), Affix(target), alone=True)
         for image in IMAGE_WORDS
