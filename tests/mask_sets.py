@@ -31,6 +31,12 @@ def discs(number: int = 12, classes: int = 2, empty: tuple[int, ...] = ()) -> li
     return found
 
 
+def line_of(target: np.ndarray) -> np.ndarray:
+    """The closed line, one pixel wide, around what a map (H, W) of 0 and 1 marks."""
+    padded = np.pad(target, 1)
+    return target & ~(padded[1:-1, :-2] & padded[1:-1, 2:] & padded[:-2, 1:-1] & padded[2:, 1:-1])
+
+
 def numbers(table: list[int], dtype: type = np.uint8, suffix: str = "png", **options) -> Write:
     """A writer of grey levels: the number of class k is table[k]."""
     return lambda path, target: save(

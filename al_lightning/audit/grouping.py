@@ -11,7 +11,12 @@ from al_lightning.data.errors import DataError
 from al_lightning.data.own.grouping import group_keys
 from al_lightning.data.walk import some
 
-RULES = ("video", "folder", *(rf"^(.*?[^/_. -]+(?:[_. -][^/_. -]+){{{more}}})[_. -][^/]*$" for more in (2, 1, 0)))
+RULES = (
+    "video",
+    "auto",
+    "folder",
+    *(rf"^(.*?[^/_. -]+(?:[_. -][^/_. -]+){{{more}}})[_. -][^/]*$" for more in (2, 1, 0)),
+)
 """Rules of the option `groups` that are tried: the last are the first words of a name, three, two or one."""
 EXPLAINED = 0.9
 """Fraction of the near-duplicates across splits that a rule has to keep together."""
@@ -66,7 +71,9 @@ def _proposal(subject: Subject, pairs: Sequence[Finding]) -> list[Finding]:
     best: tuple[int, str, int, list[str]] | None = None
     for rule in RULES:
         try:
-            keys, _ = group_keys(subject.ids, subject.images, [None] * len(subject.ids), rule)
+            keys, _ = group_keys(
+                subject.ids, subject.images, [None] * len(subject.ids), rule, subject.image_reading.decode
+            )
         except DataError:  # it matches no name
             continue
         groups = len(set(keys))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from al_lightning.cli.arguments import Commands, add_config, add_take_over
 from al_lightning.cli.checked import load_checked, over_defaults
 from al_lightning.cli.report import write
-from al_lightning.config import defaults, grid
+from al_lightning.config import defaults, from_saved, grid
 
 
 def add(commands: Commands) -> None:
@@ -42,9 +43,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     if is_assumed and experiment.is_main():
         console.print(defaults.assumed(configs[0], options.config), soft_wrap=True, highlight=False, markup=False)
+    given = [*options.config, *options.sweep]
+    fit = partial(defaults.fitted, overrides=given) if is_assumed else None
+    for config, place in zip(configs, places, strict=True):
+        if is_assumed and place.config.is_file():
+            defaults.continued(config, given, from_saved(place.config).budget)
     # All are checked before the first one runs.
     for config, place in zip([experiment.complete(config) for config in configs], places, strict=True):
-        experiment.run(config, console, place, options.take_over)
+        experiment.run(config, console, place, options.take_over, fit)
     if experiment.is_main():
         paths = [place.path for place in places]
         together = paths[0] if len(paths) == 1 else Path(configs[0].runs_dir) / configs[0].name

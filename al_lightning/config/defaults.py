@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from al_lightning.config import catalogue
-from al_lightning.config.schema import Config, ConfigError
+from al_lightning.config.schema import BudgetSection, Config, ConfigError
 
 DEPTH = ("dataset.options.task=depth", "dataset.name=colonoscopy-depth")
 """Overrides that make depth the task."""
 LETTERS = re.compile(r"[^\w.-]+")
+BUDGET = ("initial", "per_stage", "stages")
+C = TypeVar("C", bound=Config)
 
 
 def file(depth: bool = False) -> Path:
@@ -71,6 +75,34 @@ def assumed(config: Config, overrides: Sequence[str]) -> str:
     told = [text for key, text in parts if key not in given and key not in whole]
     listed = f": {', '.join(told)}" if told else ""
     return f"no file given{listed}; al-lightning init writes them to a file"
+
+
+def fitted(config: C, pool: int, overrides: Sequence[str]) -> C:
+    """The config with a budget that the pool has, in what the defaults say of it.
+
+    At most a third of the pool is drawn at first, and asked for in a stage; of stages there are as many as fit.
+
+    Args:
+        config (Config): its budget is more than the pool has.
+        pool (int): number of images.
+        overrides (Sequence[str]): what they say stays.
+    """
+    fitted = copy.deepcopy(config)
+    budget, each = fitted.budget, max(1, pool // 3)
+    free = [key for key in BUDGET if not {"budget", f"budget.{key}"} & set(keys(overrides))]
+    for key in ("initial", "per_stage"):
+        if key in free:
+            setattr(budget, key, min(getattr(budget, key), each))
+    if "stages" in free and budget.initial <= pool:  # else no number of stages helps, and the user is told
+        budget.stages = min(budget.stages, 1 - (budget.initial - pool) // budget.per_stage)
+    return fitted
+
+
+def continued(config: Config, overrides: Sequence[str], saved: BudgetSection) -> None:
+    """Take over the budget of a run that has begun, in what the defaults say of it: the pool may have grown since."""
+    for key in BUDGET:
+        if not {"budget", f"budget.{key}"} & set(keys(overrides)):
+            setattr(config.budget, key, getattr(saved, key))
 
 
 def keys(overrides: Sequence[str]) -> dict[str, str]:

@@ -79,6 +79,8 @@ class DenseDataset:
     """What the loader decided for its user or left out, a line each, to be shown before a run."""
     image_reading: ImageReading = ImageReading()  # noqa: RUF009 - frozen
     """How image files become RGB."""
+    drawn: tuple[str, ...] = ()
+    """Those of `notes` that are about the splits as they were drawn; recorded splits replace them."""
 
     def __post_init__(self) -> None:
         assert len(self.ids) == len(self.images) == len(self.targets)
@@ -112,16 +114,23 @@ class DenseDataset:
                 f"{self.images[bare[0]]}: an image of {splits[bare[0]]} whose target is gone ({len(bare)} are); put "
                 "the files back, or start a new run"
             )
-        notes = []
+        notes = list(self.notes)
         if splits != list(drawn.values()):
-            notes.append("splits are kept as recorded, though other images are here now")
+            counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
+            notes = [note for note in notes if note not in self.drawn]
+            notes.append(f"splits are kept as recorded ({counts}), whatever was added since")
         if joined:
             notes.append(f"{many(len(joined), 'new image')} joined the pool ({some(joined)})")
         if out := [name for name in self.ids if name not in recorded and name not in set(joined)]:
             stay = many(len(out), "new image stays", "new images stay")
             notes.append(f"{stay} out, in a held-out group or drawn for no split ({some(out)})")
         pool, validation, test = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
-        return replace(self, pool=pool, validation=validation, test=test, notes=(*self.notes, *notes))
+        known = {
+            "pool_images_without_target": sum(self.targets[row] is None for row in pool.tolist()),
+            "left_out": splits.count(NONE),
+        }
+        facts = {**self.facts, **{key: value for key, value in known.items() if key in self.facts}}
+        return replace(self, pool=pool, validation=validation, test=test, notes=tuple(notes), facts=facts)
 
     def target_file(self, row: int) -> Path:
         """The row's target file.

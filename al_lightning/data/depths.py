@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.data.depth_files import read_numbers
-from al_lightning.data.errors import DataError
+from al_lightning.data.errors import DataError, Doubt, Misfit
 from al_lightning.data.pictures.limit import by_blocks
 from al_lightning.data.pictures.pixels import named
 from al_lightning.data.sample import evenly, readable
@@ -105,9 +105,11 @@ def centimetres(numbers: NDArray[Any], reading: DepthReading) -> NDArray[np.floa
     below = depth < -1e-4 * reading.maximum
     if below.any():
         value = numbers[below][0]
-        raise ValueError(
+        raise Misfit(
             f"holds {value:g}, which would be a depth of {depth[below][0]:.3g} cm; if it means not measured: "
-            f"dataset.options: {{invalid: [{value:g}]}}"
+            f"dataset.options: {{invalid: [{value:g}]}}",
+            about="depth",
+            choices=[{"invalid": [float(value)]}],
         )
     return depth
 
@@ -135,7 +137,8 @@ def depth_reading(
         raise DataError(f"scale={scale:g}: expected a number above 0, that times a file's numbers gives unit")
     if unit == "auto" and scale != 1:
         raise DataError(
-            f"scale={scale:g}: needs a unit; set dataset.options: {{unit: mm, scale: {scale:g}}} (or cm, m)"
+            f"scale={scale:g}: needs a unit; set dataset.options: {{unit: mm, scale: {scale:g}}} (or cm, m)",
+            about="depth",
         )
     reading = DepthReading("", maximum, unit, scale, tuple(map(float, invalid)), invert, page)
     found = readable([files[row] for row in evenly(len(files))], lambda path: _range(path, reading))
@@ -152,7 +155,8 @@ def depth_reading(
     if unit == "auto" and kind not in FULL_RANGE:
         raise DataError(
             f"{path}: the depth is {kind}, whose full range stands for nothing; say what its numbers are: "
-            "dataset.options: {unit: mm} (or cm, m), with scale: N if they are multiples of it"
+            "dataset.options: {unit: mm} (or cm, m), with scale: N if they are multiples of it",
+            about="depth",
         )
     measured = [one for one in found.values() if one.measured]
     if not measured:
@@ -212,13 +216,14 @@ def _check_range(reading: DepthReading, where: Path) -> None:
     raise DataError(
         f"{where}: depth reaches {reading.furthest:.3g} cm, {side} cm, with unit: {reading.unit}, scale: "
         f"{reading.scale:g} and maximum_cm: {reading.maximum:g}; say what the files' numbers are: dataset.options: "
-        "{unit: mm} (or cm, m), scale: N if they are multiples of it, and invalid: [N] for numbers that are no depth"
+        "{unit: mm} (or cm, m), scale: N if they are multiples of it, and invalid: [N] for numbers that are no depth",
+        about="depth",
     )
 
 
 def _notes(reading: DepthReading, found: Sequence[Range]) -> list[str]:
     """What is suspicious and not certain."""
-    notes = []
+    notes: list[str] = []
     measured, beyond, zeros = (sum(getattr(one, name) for one in found) for name in ("measured", "beyond", "zeros"))
     if beyond:
         notes.append(
@@ -232,10 +237,11 @@ def _notes(reading: DepthReading, found: Sequence[Range]) -> list[str]:
         )
     steps = [one.step for one in found if one.zeros]
     if zeros > 0.01 * measured and min(steps) > GAP:
-        notes.append(
+        text = (
             f"depth: {100 * zeros / measured:.0f} % of the pixels hold 0, and none a number near it; if 0 means not "
             "measured: dataset.options: {invalid: [0]}"
         )
+        notes.append(Doubt(text, [{"invalid": [0]}]))
     return notes
 
 

@@ -1,16 +1,60 @@
-"""DataError: a file of a dataset that cannot be used, and `decoded`, which turns any failure into one."""
+"""DataError: files of a dataset that cannot be used, and `decoded`, which turns any failure into one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
 
 
+About = Literal["", "masks", "depth", "several_masks", "page"]
+"""What of the files is not clear; "" where it is something else that is wrong."""
+Choices = Sequence[Mapping[str, Any]]
+"""Options of the loader, each of which would settle it."""
+
+
 class DataError(ValueError):
-    """A file of a dataset that cannot be used; the message names it and the remedy."""
+    """A file of a dataset that cannot be used; the message names it and the remedy.
+
+    Args:
+        message (str): one line.
+        about (str): what is not clear, and an option would settle. Default "": it is something else.
+        choices (Sequence[Mapping]): options that may settle it, the likeliest first. Default (): none is known.
+    """
+
+    def __init__(self, message: str = "", *, about: About = "", choices: Choices = ()) -> None:
+        super().__init__(message)
+        self.about: About = about
+        self.choices = tuple(dict(one) for one in choices)
+
+
+class Misfit(ValueError):
+    """What a file holds does not fit how the set is read; whoever knows the file makes it a `DataError`.
+
+    Args:
+        message (str): what it holds, without the file.
+        about, choices: of the `DataError`.
+    """
+
+    def __init__(self, message: str, *, about: About = "", choices: Choices = ()) -> None:
+        super().__init__(message)
+        self.about: About = about
+        self.choices = choices
+
+
+class Doubt(str):
+    """A note on something that was decided and is not certain, with options that would say otherwise."""
+
+    __slots__ = ("choices",)
+    choices: tuple[dict[str, Any], ...]
+
+    def __new__(cls, text: str, choices: Choices) -> Doubt:
+        """A note."""
+        made = super().__new__(cls, text)
+        made.choices = tuple(dict(one) for one in choices)
+        return made
 
 
 class Unreadable(DataError):

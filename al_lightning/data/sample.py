@@ -15,6 +15,7 @@ LOOKED_AT = 200
 """Files of a set that are looked at."""
 CHUNK = 64
 """Further files that are read at once in search of something."""
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -48,7 +49,7 @@ def readable(files: Sequence[Path], at: Callable[[Path], T]) -> dict[Path, T]:
     return good
 
 
-def look(files: Sequence[Path], at: Callable[[Path], T]) -> list[T]:
-    """at(file) for each file, several at once, in order."""
+def look(files: Sequence[S], at: Callable[[S], T]) -> list[T]:
+    """at(file) for each file, or whatever stands for it, several at once, in order."""
     with Threads() as pool:
         return list(pool.map(at, files))

@@ -42,7 +42,7 @@ def read_lines(path: Path, is_known: Callable[[str], bool] = bool) -> Lines:
     """
     text = _text(path)
     skipped, separator = 0, ""
-    if named := re.match(r"sep=(.)\r?\n", text, re.IGNORECASE):
+    if named := re.match(r"sep=(.)(?:\r\n|\r|\n)", text, re.IGNORECASE):
         separator, text, skipped = named[1], text[named.end() :], 1
     start = 1 + skipped
     records: list[tuple[int, tuple[str, ...]]] = []

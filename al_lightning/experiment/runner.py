@@ -30,7 +30,7 @@ from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
-from al_lightning.experiment.setup import Setup, complete, prepare
+from al_lightning.experiment.setup import Fit, Setup, complete, prepare
 from al_lightning.experiment.stages import Running, run_stage
 from al_lightning.loop import ActiveLearningLoop
 
@@ -62,7 +62,11 @@ def resume(path: Path, console: Console | None = None, take_over: bool = False) 
 
 
 def run(
-    config: Config, console: Console | None = None, folder: RunFolder | None = None, take_over: bool = False
+    config: Config,
+    console: Console | None = None,
+    folder: RunFolder | None = None,
+    take_over: bool = False,
+    fit: Fit | None = None,
 ) -> RunFolder:
     """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
@@ -71,6 +75,7 @@ def run(
         console: for one line of output per stage; the terminal by default.
         folder: of the run; `run_folder(config)` by default.
         take_over: go on although a process may work on the run that cannot be looked at from here.
+        fit: of a run that begins, gives the config another budget where the pool is smaller than its own.
 
     Raises:
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
@@ -81,17 +86,17 @@ def run(
         SystemExit: after SIGTERM, SIGUSR1 or SIGHUP, with the code 128 + the signal's number.
     """
     with interruptible():
-        return _run(config, console or Console(), folder, take_over)
+        return _run(config, console or Console(), folder, take_over, fit)
 
 
-def _run(config: Config, console: Console, folder: RunFolder | None, take_over: bool) -> RunFolder:
+def _run(config: Config, console: Console, folder: RunFolder | None, take_over: bool, fit: Fit | None) -> RunFolder:
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
     with _owned(folder, take_over, console):
         begun = folder.config.exists() or bool(folder.begun_stages())
         if begun:
             _check(folder, console)
-        return _go_on(full, console, folder, begun)
+        return _go_on(full, console, folder, begun, fit)
 
 
 @contextmanager
@@ -113,7 +118,7 @@ def _check(folder: RunFolder, console: Console) -> None:
         _say(console, note)
 
 
-def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool) -> RunFolder:
+def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool, fit: Fit | None = None) -> RunFolder:
     # Completed too, so that options that a later version has added do not count as differences.
     if begun and (lines := changes(complete(from_saved(folder.config)), full)):
         raise ConfigError(
@@ -131,7 +136,8 @@ def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: boo
             f"{folder.path}: was begun by a version that drew the splits of a folder otherwise, so that test images "
             "could have been trained on; start a new run under another name"
         )
-    setup = prepare(full, splits, partial(_say, console))
+    setup = prepare(full, splits, partial(_say, console), None if begun else fit)
+    full = setup.config
     if begun:
         check_seen(folder, setup.dataset)
     else:

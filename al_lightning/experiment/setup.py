@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytorch_lightning as pl
 import torch
@@ -35,6 +35,8 @@ from al_lightning.oracles import ORACLES
 from al_lightning.strategies import STRATEGIES
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
+Fit: TypeAlias = Callable[[CompleteConfig, int], CompleteConfig]
+"""(config, images of the pool) -> the config with a budget that the pool has."""
 OF_LEARNER = ("task", "size")
 """Parameters that a learner gets from the dataset; all others are its options."""
 
@@ -111,13 +113,17 @@ def trainer_options(config: Config) -> dict[str, Any]:
 
 
 def prepare(
-    config: CompleteConfig, splits: Mapping[str, str] | None = None, note: Callable[[str], None] | None = None
+    config: CompleteConfig,
+    splits: Mapping[str, str] | None = None,
+    note: Callable[[str], None] | None = None,
+    fit: Fit | None = None,
 ) -> Setup:
     """Build the objects that a config names, and check them against the data and each other.
 
     Args:
         splits: id -> split, as an earlier start of the run recorded them; images that are new since join the pool.
         note: takes each line that the loader has to say of the data, before anything can be refused.
+        fit: gives the config another budget where the pool is smaller than its own.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: they do not fit; the message is one line.
@@ -127,7 +133,16 @@ def prepare(
         for line in dataset.notes:
             note(line)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
-    plan = plan_of(config, strategy, dataset)
+    try:
+        plan = plan_of(config, strategy, dataset)
+    except ConfigError:
+        if fit is None:
+            raise
+        config = fit(config, len(dataset.pool))
+        plan = plan_of(config, strategy, dataset)
+        if note is not None:
+            sizes = f"{plan.initial} + {plan.per_stage} x {plan.stages - 1}"
+            note(f"budget {sizes} instead, as the pool has {len(dataset.pool)} images")
     oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
     if asks_for_regions(strategy) and dataset.task.kind == "depth":
         raise ConfigError(
@@ -197,7 +212,7 @@ def plan_of(config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset
     plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)
     if plan.stages > 1 and plan.initial > size:
         raise ConfigError(f"budget.initial={plan.initial}: the pool of {dataset.name} has only {size} images")
-    reachable = 1 + -(-(size - plan.initial) // plan.per_stage)
+    reachable = 1 + max(0, -(-(size - plan.initial) // plan.per_stage))
     if plan.stages > reachable:
         raise ConfigError(
             f"budget.stages={plan.stages}: {plan.initial} + {plan.stages - 1} x {plan.per_stage} images "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from al_lightning.config.yaml_text import read_yaml
 from al_lightning.core.json_files import MAYBE_NUMBER, expect, read_json
 from al_lightning.core.run_folder import read_rows
 

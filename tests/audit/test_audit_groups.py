@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from audit_tree import draw, recoded, scene
+from dataset_trees import save
 from PIL import Image
 
 from al_lightning.audit.audit import Audit, audit
 from al_lightning.core.task import Task
 from al_lightning.data.dataset import DenseDataset
+from al_lightning.data.datasets.folder import folder
 from al_lightning.data.reading import binary_mask
 
 VIDEOS, FRAMES = 6, 5
@@ -93,3 +96,25 @@ def test_a_group_in_several_splits(tree):
         ("warning", "group patient 2: 1 in pool, 1 in validation"),
     }
     assert found.errors > 0
+
+
+@pytest.mark.parametrize("name", ["v{video}_frame{frame:03d}", "{number:03d}"])
+def test_what_is_proposed_makes_the_leaks_go_away(tmp_path, name):
+    """Also for frames of all videos that are numbered in one go, which no rule of names keeps together."""
+    rng = np.random.default_rng(0)
+    for video in range(8):
+        ground = scene(rng, (120, 150))
+        for frame in range(FRAMES):
+            called = name.format(video=video, frame=frame, number=video * FRAMES + frame)
+            shown = ground[frame : frame + 96, 2 * frame : 2 * frame + 120]
+            save(tmp_path / "images" / f"{called}.png", shown.astype(np.uint8))
+            mask = np.zeros((96, 120), np.uint8)
+            mask[20:60, 30:80] = 255
+            save(tmp_path / "masks" / f"{called}.png", mask)
+    alone = audit(folder(str(tmp_path), groups="none"))
+    assert alone.leaks
+    (detail,) = rule_of(alone)
+    rule = re.search(r"dataset\.options: \{groups: '(.*)'\}", detail)
+    assert rule is not None
+    assert not audit(folder(str(tmp_path), groups=rule[1])).leaks
+    assert not audit(folder(str(tmp_path))).leaks

@@ -13,7 +13,8 @@ from al_lightning.data.cache import Cache
 from al_lightning.data.datasets.depth import colonoscopy_depth
 from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.data.overlap import Bounds, Prints, overlap, print_of, read_prints
-from al_lightning.data.overlap.comparison import CERTAINLY, SAME_FRAME, SAME_SCENE, Comparison
+from al_lightning.data.overlap.bounds import CERTAINLY, SAME_FRAME, SAME_SCENE
+from al_lightning.data.overlap.comparison import Comparison
 
 
 def ultrasound(rng: np.random.Generator, size: tuple[int, int] = (110, 150)) -> np.ndarray:

@@ -32,6 +32,42 @@ def test_a_folder_runs_without_a_file_and_says_what_was_assumed(tmp_path, monkey
     assert len(RunFolder(tmp_path / "runs" / "polyps" / "unc-ta-coreset" / "seed-0").rows()) == 2
 
 
+def test_the_budget_of_a_small_pool_is_what_it_has(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "polyps", names(16))
+    words = ["dataset.options.root=polyps", "strategy.name=random", *SMALL]
+    assert main(["run", *words]) == 0
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.endswith(" images") and line.startswith("budget")]
+    folder = RunFolder(tmp_path / "runs" / "polyps" / "random" / "seed-0")
+    assert line == "budget 4 + 4 x 3 instead, as the pool has 13 images"
+    assert [row["labelled"] for row in folder.rows()] == [4, 8, 12, 13]
+    write(tmp_path / "polyps", names(60)[16:])  # the pool would take the whole budget now
+    assert main(["run", *words]) == 0
+    assert "complete, 4 stages" in capsys.readouterr().out
+    assert main(["run", *words, "seed=1", "budget.initial=99"]) == 2
+    assert "budget.initial=99: the pool of folder has only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "pool", "budget"),
+    [
+        ([], 50, (10, 10, 5)),
+        ([], 45, (10, 10, 5)),
+        ([], 20, (6, 6, 4)),
+        ([], 2, (1, 1, 2)),
+        (["budget.per_stage=7"], 20, (6, 7, 3)),
+        (["budget.stages=3"], 20, (6, 6, 3)),
+        (["budget.initial=30"], 20, (30, 6, 6)),
+        (["budget={initial: 10, per_stage: 10, stages: 6}"], 20, (10, 10, 6)),
+    ],
+)
+def test_what_the_user_says_of_the_budget_stays(words, pool, budget):
+    config = load([defaults.file()], ["name=x", "dataset.name=folder", *words])
+    found = defaults.fitted(config, pool, words).budget
+    assert (found.initial, found.per_stage, found.stages) == budget
+
+
 @pytest.mark.parametrize(
     ("words", "name", "dataset", "line"),
     [

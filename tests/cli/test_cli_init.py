@@ -216,3 +216,9 @@ def test_a_thousand_images_take_less_than_five_seconds(tmp_path):
     begun = time.perf_counter()
     init(root, tmp_path / "mine.yaml")
     assert time.perf_counter() - begun < 5
+
+
+def test_masks_of_another_size_are_told(tmp_path, capsys):
+    root = write(tmp_path / "set", names(12), values=lambda mask, number: (mask[::2, ::2] * 255).astype(np.uint8))
+    init(root, tmp_path / "mine.yaml")
+    assert "sizes: 12 of 12 targets looked at differ in size from their image, such as " in capsys.readouterr().out

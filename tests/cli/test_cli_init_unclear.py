@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from init_sets import disc, init, names, picture, write
+from mask_sets import colours, discs, line_of, numbers, palette, read, written
 from omegaconf import OmegaConf
 
 from al_lightning import experiment
 from al_lightning.cli import main
 from al_lightning.config import ConfigError
-from al_lightning.data.init.choices import flow, proposals
+from al_lightning.data.errors import DataError
+from al_lightning.data.init.choices import flow
 from al_lightning.data.init.proposal import Budget, budget, size_for
 
 
@@ -93,7 +96,7 @@ def test_few_folders_are_groups_unless_somebody_says_otherwise(tmp_path, termina
     text = (tmp_path / "mine.yaml").read_text()
     assert "# groups is not certain: images lie in 3 folders (x, y, z); taken is groups: folder; else" in text
     terminal("2")
-    assert "groups" not in init(root, tmp_path / "mine.yaml", "--force").dataset.options
+    assert init(root, tmp_path / "mine.yaml", "--force").dataset.options["groups"] == "none"
 
 
 def test_frames_that_look_alike_are_a_video(tmp_path, capsys):
@@ -184,11 +187,28 @@ def test_budget_and_size_fit_the_set():
     assert size_for([(20, 20)]) == 32
 
 
-def test_proposals_of_messages_are_read():
-    text = "x; dataset.options: {masks: outline}; if the line itself is meant: {masks: threshold}"
-    assert proposals(text) == [{"masks": "outline"}, {"masks": "threshold"}]
-    assert proposals("say which: dataset.options: {colours: {class: [red, green, blue], ...}}, {threshold: N}") == []
-    assert proposals("keep one, or set dataset.options.several_masks=union to take") == [{"several_masks": "union"}]
+@pytest.mark.parametrize(
+    ("targets", "writer", "choices"),
+    [
+        (discs(), numbers([0, 4]), [{"foreground": [4]}]),
+        (discs(classes=3), numbers([0, 1, 2]), [{"foreground": [2]}, {"foreground": [1]}, {"foreground": [1, 2]}]),
+        ([line_of(target) for target in discs()], numbers([0, 255]), [{"masks": "outline"}, {"masks": "threshold"}]),
+        (discs(), palette([[0, 0, 0], [255, 0, 0]], [0, 7]), [{"foreground": [7]}]),
+        (
+            discs(),
+            colours([[0, 0, 0], [200, 30, 30]]),
+            [{"masks": "colours", "colours": {"background": [0, 0, 0], "polyp": [200, 30, 30]}}],
+        ),
+        (discs(), numbers([0, 0]), [{"allow_missing_classes": True}]),
+    ],
+)
+def test_an_error_carries_the_options_that_its_message_names(tmp_path, targets, writer, choices):
+    with pytest.raises(DataError) as caught:
+        read(written(tmp_path, targets, writer))
+    error = pickle.loads(pickle.dumps(caught.value))  # a worker of a loader sends it so
+    assert (error.about, list(error.choices)) == ("masks", choices)
+    first = ", ".join(f"{key}: {flow(value)}" for key, value in choices[0].items())
+    assert f"dataset.options: {{{first}}}" in str(error)
 
 
 @pytest.mark.parametrize(

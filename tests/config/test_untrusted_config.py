@@ -141,7 +141,7 @@ def test_what_is_no_secret_is_taken(item):
     ],
 )
 def test_a_name_that_is_no_folder_on_every_system_is_refused(name):
-    with pytest.raises(ConfigError, match="^name="):
+    with pytest.raises(ConfigError, match=r"^name="):
         check_folder_name("name", name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from dataset_trees import save
-from mask_sets import SIZE, colours, discs, numbers, palette, read, same, written
+from mask_sets import SIZE, colours, discs, line_of, numbers, palette, read, same, written
 from PIL import Image
 
 from al_lightning.data.dataset import DataError
@@ -198,11 +198,7 @@ def test_pictures_in_place_of_masks(tmp_path):
 
 def test_outlines_are_refused_and_filled_by_option(tmp_path):
     targets = discs(10, empty=(4,))
-    lines = []
-    for target in targets:
-        padded = np.pad(target, 1)
-        inner = padded[1:-1, :-2] & padded[1:-1, 2:] & padded[:-2, 1:-1] & padded[2:, 1:-1]
-        lines.append(target & ~inner)
+    lines = [line_of(target) for target in targets]
     for write in (numbers([0, 255]), numbers([0, 1])):
         files = written(tmp_path, lines, write)
         with pytest.raises(DataError, match=r"a thin closed line \(9 of 9 .*\{masks: outline\}.*\{masks: threshold\}"):

@@ -299,3 +299,23 @@ def test_a_size_that_is_none_is_refused_by_name(tmp_path, size):
         DataError, match=r"dataset\.options\.size=.*: expected a number of pixels of at least 1, or \[height"
     ):
         folder(str(tmp_path), size=size)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("p{p}/visit{i}/s1/image.png", "p{p}/visit{i}/s1/mask.png"),
+        ("p{p}/{i}/IMG.JPG", "p{p}/{i}/GT.png"),
+        ("images/p{p}/{i}/image.png", "masks/p{p}/{i}/mask.png"),
+    ],
+)
+def test_a_folder_for_each_image_whose_files_are_named_for_what_they_are(tmp_path, image, mask):
+    for i in range(12):
+        save(tmp_path / image.format(p=i % 3, i=i), grey(i))
+        save(tmp_path / mask.format(p=i % 3, i=i), half())
+    data = folder(str(tmp_path), size=8)
+    for path, target in zip(data.images, data.targets, strict=True):
+        number = int(re.search(r"(\d+)(?=/(s1/)?\w+\.\w+$)", path.as_posix())[1])  # type: ignore[index]
+        assert target == tmp_path / mask.format(p=number % 3, i=number)
+    assert len(data.ids) == 12
+    assert any("paired by: " in note and "<folder>/" in note for note in data.notes)

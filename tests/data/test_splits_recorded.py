@@ -43,6 +43,24 @@ def test_what_was_recorded_stays_and_new_images_join_the_pool(tmp_path):
     assert again.ids[again.images.index(root / "images" / "f05b.png")] == "f05b"
 
 
+def test_notes_on_the_draw_give_way_to_the_recorded_splits(tmp_path):
+    names = [f"p{i // 4}/{i % 4}" for i in range(32)]
+    root = folder_tree(tmp_path, names, unlabelled=tuple(names[::3]))
+    first = read(root, groups="folder", test=0.4, split_seed=4)
+    assert first.drawn
+    assert set(first.drawn) <= set(first.notes)
+    recorded = {name: ("pool", "validation", "test", "none")[i // 4 % 4] for i, name in enumerate(names)}
+    for name, split in recorded.items():
+        if split in ("validation", "test") and not (root / "masks" / f"{name}.png").exists():
+            save(root / "masks" / f"{name}.png", half())
+    kept = read(root, groups="folder", test=0.4, split_seed=4).with_splits(recorded)
+    assert not set(first.drawn) & set(kept.notes)
+    assert "splits are kept as recorded (pool 8, validation 8, test 8), whatever was added since" in kept.notes
+    without = sum(kept.targets[row] is None for row in kept.pool)
+    assert (kept.facts["left_out"], kept.facts["pool_images_without_target"]) == (8, without)
+    assert first.with_splits(first.split_of()).facts == first.facts
+
+
 def test_masks_that_are_added_change_no_split(tmp_path):
     names = [f"f{i:02d}" for i in range(60)]
     root = folder_tree(tmp_path, names, unlabelled=tuple(names[::2]))

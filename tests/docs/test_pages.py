@@ -10,7 +10,9 @@ import pytest
 from docs_pages import DOCS, PAGES, ROOT, Block, blocks, commands, name
 from omegaconf import OmegaConf
 
-from al_lightning.config import catalogue, load
+from al_lightning import experiment
+from al_lightning.cli.checked import load_checked, over_defaults
+from al_lightning.config import catalogue, grid
 from al_lightning.config.options import options_of
 from al_lightning.config.schema import Config
 
@@ -77,8 +79,13 @@ def test_commands_of_a_page_exist(page):
             continue
         options = parser().parse_args(words[start + 1 :])
         given = [word for word in getattr(options, "config", []) if "=" not in word]
-        if given and not any(word.endswith(".yaml") for word in given):
-            load(given, ["strategy.name=random"])
+        if any(word.endswith(".yaml") for word in given) or not getattr(options, "config", []):
+            continue
+        files, overrides, _ = over_defaults(options.config)
+        for values in grid.combinations(getattr(options, "sweep", [])):
+            # `check` needs the dataset alone, so that a file without a strategy will do.
+            strategy = ["strategy.name=random"] if options.command.__name__ == "check" else []
+            experiment.complete(load_checked(files, [*overrides, *strategy, *grid.overrides(values)]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -15,7 +15,7 @@ from al_lightning.data.masks import MaskOptions, Masks
 from al_lightning.data.options import Evaluation, evaluation, height_width
 from al_lightning.data.own.drawing import draw
 from al_lightning.data.own.folder_listing import read_folders
-from al_lightning.data.own.grouping import group_keys, warnings
+from al_lightning.data.own.grouping import folders_apart, group_keys, within_splits
 from al_lightning.data.own.listing import check_names
 from al_lightning.data.own.meaning import DepthOptions, check_held_out, check_unused, meaning
 from al_lightning.data.own.table_listing import locate_csv, read_csv
@@ -44,7 +44,7 @@ def folder(
     invert: bool = False,
     size: int | list[int] = 256,
     csv: str | None = None,
-    groups: str = "none",
+    groups: str = "auto",
     validation: float = 0.1,
     test: float = 0.2,
     evaluate_at: Evaluation = "auto",
@@ -120,10 +120,12 @@ def folder(
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
         csv (str | None): the file, absolute or relative to `root` or to the working folder. Default None: folders are
             read.
-        groups (str): none; folder, a group for each folder of images; video, for the images of one folder whose names
-            differ in the last number alone; auto, as video but only where neighbours look alike; or a regular
-            expression with one group that names it, such as "(patient\\d+)_". A column group of the CSV always
-            counts. Default "none".
+        groups (str): auto; none, each image for itself; folder, a group for each folder of images; video, for the
+            images of one folder whose names differ in the last number alone; or a regular expression with one group
+            that names it, such as "(patient\\d+)_". auto is as video, but only for names whose neighbours are
+            near-duplicates by the rule of `check` (up to 128 pairs are looked at), and each image for itself
+            otherwise; a single video is cut where its scene changes. A column group of the CSV always counts.
+            Default "auto".
         validation (float): fraction of the groups, in (0, 1). Default 0.1.
         test (float): the same for the test split. Default 0.2.
         evaluate_at (str): compare test predictions at the targets' own size (native) or at `size` (resized). Default
@@ -174,14 +176,20 @@ def folder(
     listing = read_csv(locate_csv(csv, base), base, task) if csv else read_folders(base, task, images, targets)
     check_names(listing.ids, listing.images)
     union_notes = check_several(listing.further, several_masks, 0 if task == "depth" else len(classes))
-    keys, group_notes = group_keys(listing.ids, listing.images, listing.groups, groups)
-    if groups == "none" and not any(listing.groups) and not listing.splits:
-        group_notes = warnings(listing.ids, listing.images)
-    splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base))
-    pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
     depth = DepthOptions(maximum_cm, unit, scale, invalid, invert)
     what = depth if task == "depth" else tuple(classes)
     found = meaning(listing.images, listing.targets, listing.further, what, mask_options, page, window)
+    keys, group_notes = group_keys(listing.ids, listing.images, listing.groups, groups, found.images.decode)
+    if groups == "auto" and listing.splits:
+        keys, notes = within_splits(keys, listing.splits, listing.groups)
+        group_notes += notes
+    elif groups == "auto" and not any(listing.groups):
+        group_notes += folders_apart(listing.ids, keys)
+    remedy = "add images, or name the splits in a column split of a CSV"
+    if groups == "auto" and group_notes:
+        remedy = f"{remedy}, or set dataset.options.groups=none to draw frames one by one"
+    splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base), remedy)
+    pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
     dataset = DenseDataset(
         name="folder",
         task=Task("depth", (), maximum_cm) if task == "depth" else Task("segmentation", tuple(classes)),
@@ -204,6 +212,7 @@ def folder(
         groups=tuple(keys),
         notes=(*found.notes, *listing.notes, *union_notes, *group_notes, *split_notes),
         image_reading=found.images,
+        drawn=tuple(split_notes),
     )
     check_held_out(dataset)
     return dataset

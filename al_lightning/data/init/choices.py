@@ -8,13 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from omegaconf import OmegaConf
-
 Options: TypeAlias = dict[str, Any]
-ASSIGNED = re.compile(r"dataset\.options\.(\w+)=([\w.]+)")
 PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*(?: [\w/.()-]+)*")
 WORDS = ("null", "true", "false", "yes", "no", "on", "off", "none", "y", "n", "~")
-BRACES = re.compile(r"\{(?:[^{}]|\{[^{}]*\})*\}")
 
 
 @dataclass(frozen=True)
@@ -50,28 +46,6 @@ def nobody(question: Question) -> Choice | None:
     return None
 
 
-def proposals(message: str) -> list[Options]:
-    """The options that a message of a loader proposes, in its order.
-
-    Example:
-        >>> proposals("is unclear: dataset.options: {foreground: [4]}, [3] or [3, 4], and with void: [N] the rest")
-        [{'foreground': [4]}, {'foreground': [3]}, {'foreground': [3, 4]}]
-        >>> proposals("or set dataset.options.groups=folder")
-        [{'groups': 'folder'}]
-    """
-    found: list[Options] = []
-    at = message.find("dataset.options: {")
-    for braces in BRACES.finditer(message, at) if at >= 0 else ():
-        options = _read(braces[0])
-        found += [options] if options else []
-        if set(options) == {"foreground"}:
-            alternatives = re.match(r"((?:,| or) \[[\d, ]+\])+", message[braces.end() :])
-            lists = re.findall(r"\[[\d, ]+\]", alternatives[0]) if alternatives else []
-            found += [{"foreground": OmegaConf.to_container(OmegaConf.create(text))} for text in lists]
-    found += [_read(f"{{{key}: {value}}}") for key, value in ASSIGNED.findall(message)]
-    return distinct(one for one in found if one)
-
-
 def distinct(found: Iterable[Options]) -> list[Options]:
     """Each of these options once."""
     kept: list[Options] = []
@@ -79,17 +53,6 @@ def distinct(found: Iterable[Options]) -> list[Options]:
         if one not in kept:
             kept.append(one)
     return kept
-
-
-def _read(text: str) -> Options:
-    """Options as YAML has them; {} where the text has a placeholder or is none."""
-    if "..." in text or re.search(r"\b[NX]\b", text):
-        return {}
-    try:
-        read = OmegaConf.to_container(OmegaConf.create(text))
-    except Exception:
-        return {}
-    return {str(key): value for key, value in read.items()} if isinstance(read, Mapping) else {}
 
 
 def flow(value: Any) -> str:

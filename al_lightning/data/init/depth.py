@@ -24,8 +24,6 @@ PLAUSIBLE = (0.5, 40.0)
 """cm; the furthest that an endoscope sees lies between."""
 DEFAULT = 20.0
 """maximum_cm of the loader."""
-OPTIONS = {"unit", "scale", "maximum_cm", "invalid"}
-"""Options that say what depth files mean."""
 PAIRS = 24
 """Images that are compared with their depth."""
 SIDE = 32

@@ -12,8 +12,9 @@ from al_lightning.data.errors import DataError
 from al_lightning.data.init.choices import Ask, Choice, Question
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.own.drawing import draw
-from al_lightning.data.own.grouping import AT_MOST, group_keys, look_like_videos, series_of
+from al_lightning.data.own.grouping import group_keys
 from al_lightning.data.own.listing import Listing
+from al_lightning.data.own.videos import Read, find_videos, series_of
 from al_lightning.data.splits import SPLIT_SEED
 from al_lightning.data.walk import many, some
 
@@ -29,31 +30,36 @@ PATIENT = re.compile(
 """Words with a number that people name patients and videos by."""
 
 
-def decide(finding: Finding, listing: Listing, ask: Ask) -> None:
+def decide(finding: Finding, listing: Listing, read: Read, ask: Ask) -> None:
     """Keep what looks like a patient or a video in one split, where whole groups can be drawn.
 
     Groups that a CSV names, and splits that folders or a CSV name, need none.
     """
     if any(listing.groups) or listing.splits:
         return
-    found = _patients(listing.ids) or _folders(listing.ids) or _videos(finding, listing)
+    found = _patients(listing.ids) or _folders(listing.ids) or _videos(finding, listing, read)
     if found is None:
         return
     rule, why, number = found
-    if not _can_be_drawn(finding, listing, rule):
-        finding.lines.append(f"groups: {why}, too few to draw splits of whole groups")
+    if not _can_be_drawn(finding, listing, rule, read):
+        alone = "" if _can_be_drawn(finding, listing, "auto", read) else ", so that each image is for itself"
+        finding.options |= {"groups": "none"} if alone else {}
+        finding.lines.append(f"groups: {why}, too few to draw splits of whole groups{alone}")
         return
     if number < LEAST:
         whole = Choice({"groups": rule}, f"whole groups in each split, of which there are {number}")
-        alone = Choice({}, "each image for itself: what one of these shows can be in the pool and in the test set")
-        if not finding.answer(Question("groups", why, (whole, alone), needed=False), ask).options:
+        alone_too = "each image for itself: what one of these shows can be in the pool and in the test set"
+        by_itself = Choice({"groups": "none"}, alone_too)
+        chosen = finding.answer(Question("groups", why, (whole, by_itself), needed=False), ask).options
+        if chosen != whole.options:
+            finding.options |= chosen
             return
     finding.options["groups"] = rule
     finding.lines.append(f"groups: {rule}, as {why}; all of a group are in one split")
 
 
-def _can_be_drawn(finding: Finding, listing: Listing, rule: str) -> bool:
-    keys, _ = group_keys(listing.ids, listing.images, listing.groups, rule)
+def _can_be_drawn(finding: Finding, listing: Listing, rule: str, read: Read) -> bool:
+    keys, _ = group_keys(listing.ids, listing.images, listing.groups, rule, read)
     options = finding.options
     validation, test = (float(options.get(name, default)) for name, default in (("validation", 0.1), ("test", 0.2)))
     seed = int(options.get("split_seed", SPLIT_SEED))
@@ -90,11 +96,12 @@ def _folders(ids: Sequence[str]) -> Found | None:
     return "folder", f"images lie in {len(distinct)} folders ({some(distinct)})", len(distinct)
 
 
-def _videos(finding: Finding, listing: Listing) -> Found | None:
+def _videos(finding: Finding, listing: Listing, read: Read) -> Found | None:
     """Names that count up while neighbours look alike, or while some of a series are near-duplicates."""
     series = [series_of(name) for name in listing.ids]
     counted = {name for name, count in Counter(series).items() if count > 2}
-    videos = look_like_videos(listing.ids, listing.images, AT_MOST)
+    seen = find_videos(listing.ids, listing.images, read)
+    videos = set(seen.series)
     pairs = finding.alike[0] if finding.alike else []
     double = Counter(series[a] for a, b in pairs if series[a] == series[b])
     repeated = {name for name, count in double.items() if count > 1 and name in counted} - videos
@@ -102,7 +109,7 @@ def _videos(finding: Finding, listing: Listing) -> Found | None:
     if not found:
         return None
     inside = sum(name in found for name in series)
-    rule = "video" if repeated or videos >= counted else "auto"
-    number = len(set(series)) if rule == "video" else len(found) + len(series) - inside
+    rule = "video" if not seen.cut and (repeated or videos >= counted) else "auto"
+    number = len(set(series)) if rule == "video" else len(set(seen.keys))
     why = f"{inside} names count up and the images look alike, as in {many(len(found), 'video')} ({some(found)})"
     return rule, why, number

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.errors import DataError
+from al_lightning.data.images import ImageReading, image_reading
 from al_lightning.data.init import depth, groups, settle, source
 from al_lightning.data.init.choices import Ask, Options, Question, nobody
 from al_lightning.data.init.doubles import near_duplicates
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.init.published import Published, below, recognise, sessile
 from al_lightning.data.own.layout import IMAGES, role
+from al_lightning.data.own.listing import Listing
+from al_lightning.data.own.videos import Read
 from al_lightning.data.table import DATASETS
 from al_lightning.data.walk import many, some, walk
 
@@ -92,14 +95,24 @@ def _own(root: Path, given: Options, ask: Ask) -> Finding:
     listing = where.listing
     finding = Finding(root, options=where.options, lines=where.lines, open=where.open, images=listing.images)
     finding.named_splits, finding.several = listing.splits is not None, bool(listing.further)
-    finding.alike = near_duplicates(listing.images)
+    read = _reading(listing, given)
+    finding.alike = near_duplicates(listing.images, read)
     if "groups" not in given:
-        groups.decide(finding, listing, ask)
+        groups.decide(finding, listing, read, ask)
     if settle.settle(finding, listing, ask):
         settle.doubts(finding, given, ask)
     if finding.dataset is not None:
         finding.unlabelled = int(finding.dataset.facts.get("pool_images_without_target", 0))
     return finding
+
+
+def _reading(listing: Listing, given: Options) -> Read:
+    """How the images are read; as those of 8 bits where that is still open."""
+    try:
+        reading, _ = image_reading(listing.images, listing.targets, given.get("page"), given.get("window", "auto"))
+    except DataError:
+        reading = ImageReading(page=given.get("page"))
+    return reading.decode
 
 
 def _is_readable(root: Path) -> bool:

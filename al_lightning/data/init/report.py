@@ -10,6 +10,7 @@ from al_lightning.data.depths import depth_reading
 from al_lightning.data.errors import DataError
 from al_lightning.data.init.doubles import near_duplicates
 from al_lightning.data.init.finding import Finding
+from al_lightning.data.pictures.stored import read_header
 from al_lightning.data.sample import evenly, readable
 from al_lightning.data.walk import many, some
 
@@ -31,7 +32,32 @@ def lines_of(finding: Finding) -> list[str]:
     counts = ", ".join(f"{split} {len(getattr(dataset, split))}" for split in SPLITS)
     out = len(dataset.ids) - sum(len(getattr(dataset, split)) for split in SPLITS)
     lines.append(f"splits: {counts}{f', in none {out}' if out else ''}")
-    return [*lines, _alike(finding, dataset)]
+    return [*lines, *_sizes_apart(dataset), _alike(finding, dataset)]
+
+
+def _sizes_apart(dataset: DenseDataset) -> list[str]:
+    """A line where targets differ in size from their images, which a run refuses; by the headers of a few."""
+    rows = [row for row, target in enumerate(dataset.targets) if target is not None]
+    chosen = [rows[position] for position in evenly(len(rows), LOOKED_AT)]
+    apart = [both for row in chosen if (both := _two_sizes(dataset, row))]
+    if not apart:
+        return []
+    return [
+        f"sizes: {len(apart)} of {len(chosen)} targets looked at differ in size from their image, such as {apart[0]}; "
+        "a run refuses them: give both the same size"
+    ]
+
+
+def _two_sizes(dataset: DenseDataset, row: int) -> str:
+    """Both sizes where they differ; "" where they do not, or one cannot be read from a header."""
+    target = dataset.targets[row]
+    try:
+        shown, size = dataset.native_size(row), read_header(target).shown() if target is not None else (0, 0)
+    except (DataError, OSError, ValueError):
+        return ""
+    if shown == size:
+        return ""
+    return f"{dataset.ids[row]} ({size[1]} x {size[0]}, the image {shown[1]} x {shown[0]})"
 
 
 def _as_published(dataset: DenseDataset) -> list[str]:
@@ -58,7 +84,9 @@ def _as_published(dataset: DenseDataset) -> list[str]:
 def _alike(finding: Finding, dataset: DenseDataset) -> str:
     """Near-duplicates, within splits and across; those of one group are meant to be alike."""
     split_of = dataset.split_of()
-    pairs, compared = near_duplicates(dataset.images) if finding.alike is None else finding.alike
+    pairs, compared = (
+        near_duplicates(dataset.images, dataset.image_reading.decode) if finding.alike is None else finding.alike
+    )
     used = [(a, b) for a, b in pairs if {split_of[dataset.ids[a]], split_of[dataset.ids[b]]} <= set(SPLITS)]
     groups = dataset.groups or dataset.ids
     apart = [(a, b) for a, b in used if groups[a] != groups[b]]

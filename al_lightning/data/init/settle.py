@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from al_lightning.data.datasets.folder import folder
-from al_lightning.data.errors import DataError
+from al_lightning.data.errors import DataError, Doubt
 from al_lightning.data.init import depth, masks, several
-from al_lightning.data.init.choices import Ask, Choice, Options, Question, flow, proposals
+from al_lightning.data.init.choices import Ask, Choice, Options, Question, flow
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.own.listing import Listing
 
 ROUNDS = 6
 """Questions about one set, after which the loader's own message is shown."""
-ELSEWHERE = {"groups", "split_seed"}
-"""Options that notes name and that are decided elsewhere, or are no doubt."""
 
 
 def settle(finding: Finding, listing: Listing, ask: Ask) -> bool:
@@ -29,7 +27,7 @@ def settle(finding: Finding, listing: Listing, ask: Ask) -> bool:
             finding.dataset = folder(str(finding.root), **finding.options)
             return True
         except DataError as error:
-            found, certain = _alternatives(str(error), listing, finding)
+            found, certain = _alternatives(error, listing, finding)
             if not found:
                 raise
             choice = certain
@@ -49,7 +47,7 @@ def doubts(finding: Finding, given: Options, ask: Ask) -> None:
     """Ask what the loader decided and doubts."""
     assert finding.dataset is not None
     for note in finding.dataset.notes:
-        others = [one for one in proposals(note) if not {*ELSEWHERE, *given} & set(one)]
+        others = [one for one in note.choices if not set(given) & set(one)] if isinstance(note, Doubt) else []
         tried = [choice for one in others if (choice := _tried(finding, one))]
         if tried:
             as_it_is = Choice({}, finding.dataset.notes[0])
@@ -71,21 +69,18 @@ def _reason(message: str) -> str:
     return message.split("; ")[0].split(": dataset.options")[0]
 
 
-def _alternatives(message: str, listing: Listing, finding: Finding) -> tuple[list[Choice], Choice | None]:
+def _alternatives(error: DataError, listing: Listing, finding: Finding) -> tuple[list[Choice], Choice | None]:
     """(answers to what a loader refuses, the one that is certain)."""
-    proposed = proposals(message)
-    keys = {key for one in proposed for key in one}
     files = [file for target in listing.targets if target for file in (target, *listing.further.get(target, ()))]
-    if "several_masks" in keys:
+    if error.about == "several_masks":
         return several.choices(listing.further, finding.options)
-    if finding.options.get("task") == "depth" and ("unit" in message or keys & depth.OPTIONS):
-        return depth.choices(files, finding.options, proposed)
-    meant = bool(keys & masks.OF_MASKS) or (not keys and "dataset.options: {" in message)
-    if finding.options.get("task") != "depth" and meant:
-        found, certain = masks.choices(files, finding.options, [one for one in proposed if "page" not in one])
+    if error.about == "depth":
+        return depth.choices(files, finding.options, error.choices)
+    if error.about == "masks":
+        found, certain = masks.choices(files, finding.options, error.choices)
         if found:
             return found, certain
-    return [choice for one in proposed if (choice := _tried(finding, one))], None
+    return [choice for one in error.choices if (choice := _tried(finding, one))], None
 
 
 def _tried(finding: Finding, options: Mapping[str, Any]) -> Choice | None:

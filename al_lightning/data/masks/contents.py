@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.core.task import IGNORE
-from al_lightning.data.errors import DataError, decoded
+from al_lightning.data.errors import DataError, Doubt, decoded
 from al_lightning.data.masks.outlines import is_outline
 from al_lightning.data.masks.reading import Found, MaskReading
 from al_lightning.data.masks.survey import LISTED, Seen, histogram, listed, union
@@ -77,7 +77,9 @@ def refuse_outlines(files: Sequence[Path], contents: Sequence[Content]) -> None:
     if 2 * len(lines) > len(looked):
         raise DataError(
             f"{lines[0]}: a thin closed line ({len(lines)} of {len(looked)} masks looked at for it); to fill outlines: "
-            "dataset.options: {masks: outline}; if the line itself is meant: {masks: threshold}"
+            "dataset.options: {masks: outline}; if the line itself is meant: {masks: threshold}",
+            about="masks",
+            choices=[{"masks": "outline"}, {"masks": "threshold"}],
         )
 
 
@@ -97,26 +99,35 @@ def search(reading: MaskReading, found: Sequence[Seen], contents: Sequence[Conte
         total = total + np.sum([*part.values()], axis=0)
     missing = [name for name, count in zip(reading.classes, total[:number].tolist(), strict=True) if not count]
     if missing:
-        raise DataError(_missing(reading, found, missing, len(found) + len(rest), int(total[-1])))
+        raise _missing(reading, found, missing, len(found) + len(rest), int(total[-1]))
 
 
-def _missing(reading: MaskReading, found: Sequence[Seen], missing: Sequence[str], files: int, void: int) -> str:
+def _missing(reading: MaskReading, found: Sequence[Seen], missing: Sequence[str], files: int, void: int) -> DataError:
     where = found[0].path.parent
     values = union(found)
     seen = f"they hold {listed(values)}" if values else "they hold colours"
     allow = "if that is meant: dataset.options: {allow_missing_classes: true}"
     first = reading.classes[0]
+    allowed = {"allow_missing_classes": True}
     if len(reading.classes) > 2:
-        return f"{where}: {', '.join(missing)} in none of {files} masks ({seen}); correct classes; {allow}"
+        return DataError(
+            f"{where}: {', '.join(missing)} in none of {files} masks ({seen}); correct classes; {allow}",
+            about="masks",
+            choices=[allowed],
+        )
     if void and reading.classes[1] in missing:
-        return (
+        return DataError(
             f"{where}: the masks hold 255, which is void where they are class numbers, and none of {files} holds 1 "
-            f"({seen}); if 255 is {reading.classes[1]}: dataset.options: {{masks: threshold}}; {allow}"
+            f"({seen}); if 255 is {reading.classes[1]}: dataset.options: {{masks: threshold}}; {allow}",
+            about="masks",
+            choices=[{"masks": "threshold"}, allowed],
         )
     state = "full: no pixel is " if missing == [first] else "empty: no pixel is "
-    return (
+    return DataError(
         f"{where}: all {files} masks are {state}{' or '.join(missing)} ({seen}, read as {reading.how}); take other "
-        f"masks, or say with dataset.options.masks what these mean; {allow}"
+        f"masks, or say with dataset.options.masks what these mean; {allow}",
+        about="masks",
+        choices=[allowed],
     )
 
 
@@ -147,10 +158,11 @@ def notes_on(reading: MaskReading, found: Sequence[Seen], contents: Sequence[Con
     if 2 * corners <= len(drawn):
         return []
     toggled = str(not reading.invert).lower()
-    return [
+    text = (
         f"masks: foreground is in the corners of {corners} of {len(drawn)} masks and fills more than half of the "
         f"pixels; if it is what lies outside {reading.classes[1]}: dataset.options: {{invert: {toggled}}}"
-    ]
+    )
+    return [Doubt(text, [{"invert": not reading.invert}])]
 
 
 def _what(reading: MaskReading, found: Sequence[Seen]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.core.task import IGNORE
+from al_lightning.data.errors import Misfit
 from al_lightning.data.masks.outlines import filled
 from al_lightning.data.masks.survey import alpha_of, distinct, listed, plain
 from al_lightning.data.pictures.limit import packed
@@ -60,7 +61,7 @@ def _bright(pixels: Pixels, reading: MaskReading) -> NDArray[np.bool_]:
     if cut is None:
         cut = 127 if levels.dtype == np.uint8 else white // 2
         if problem := misfit(levels, white, pixels.lossy or reading.noisy, reading.given):
-            raise ValueError(problem)
+            raise problem
     return np.asarray(levels > cut)
 
 
@@ -82,7 +83,7 @@ def _white(pixels: Pixels, reading: MaskReading) -> float:
     return reading.deep_white
 
 
-def misfit(levels: NDArray[Any], white: float, noisy: bool, given: bool = False) -> str | None:
+def misfit(levels: NDArray[Any], white: float, noisy: bool, given: bool = False) -> Misfit | None:
     """Why levels (H, W) are not black and white, or None.
 
     Args:
@@ -103,17 +104,20 @@ def misfit(levels: NDArray[Any], white: float, noisy: bool, given: bool = False)
     if low.all():
         if noisy and (len(values) > 3 or counts[values > 0].sum() < 0.005 * counts.sum()):
             return None
-        return f"holds only {listed(values)}, of which a threshold would leave nothing; {remedy}"
+        text = f"holds only {listed(values)}, of which a threshold would leave nothing; {remedy}"
+        return Misfit(text, about="masks", choices=[{"masks": "index"}])
     if given:
         return None
     odd = values[(values > 0) & (values <= white / 8)]
     if odd.size and high.sum() == 1 and not noisy and len(values) <= FEW:  # noise would be at both ends
-        return f"holds {listed(values)}; {remedy}"
+        return Misfit(f"holds {listed(values)}; {remedy}", about="masks", choices=[{"masks": "index"}])
     middle, bright = int(counts[~low & ~high].sum()), int(counts[high].sum())
     if (middle > TOO_GREY * counts.sum() and middle > bright) or (not bright and middle >= PAINTED):
-        return (
+        return Misfit(
             f"holds {listed(values)}, {100 * middle / counts.sum():.1f} % of its pixels half way between black and "
-            "white; paint it black and white, or set dataset.options: {threshold: 127}"
+            "white; paint it black and white, or set dataset.options: {threshold: 127}",
+            about="masks",
+            choices=[{"threshold": 127}],
         )
     return None
 
@@ -133,8 +137,9 @@ def _by_number(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
     values, _ = distinct(numbers)
     if reading.how == "foreground":
         if len(values) > NUMBERS:
-            raise ValueError(
-                f"holds {listed(values)}, too many for class numbers; set dataset.options: {{threshold: N}}"
+            raise Misfit(
+                f"holds {listed(values)}, too many for class numbers; set dataset.options: {{threshold: N}}",
+                about="masks",
             )
         classes = np.isin(numbers, reading.foreground).astype(np.uint8)
     else:
@@ -144,9 +149,13 @@ def _by_number(pixels: Pixels, reading: MaskReading) -> NDArray[np.uint8]:
         if wrong:
             voids = " or ".join(map(str, reading.void))
             void = f", or {voids} for void" if voids else ""
-            if reading.given and len(wrong) == 1:
+            if alone := reading.given and len(wrong) == 1:
                 void += f"; if {wrong[0]} is void too: dataset.options: {{void: [{wrong[0]}]}}"
-            raise ValueError(f"holds {listed(wrong)}; expected class numbers 0 to {len(reading.classes) - 1}{void}")
+            raise Misfit(
+                f"holds {listed(wrong)}; expected class numbers 0 to {len(reading.classes) - 1}{void}",
+                about="masks" if alone else "",
+                choices=[{"void": wrong}] if alone else (),
+            )
         classes = numbers.astype(np.uint8)
     return np.where(np.isin(numbers, reading.void), np.uint8(IGNORE), classes) if reading.void else classes
 
@@ -157,9 +166,10 @@ def _check_palette(pixels: Pixels, reading: MaskReading) -> None:
     for index in distinct(pixels.values)[0].tolist():
         colour = pixels.palette[index].tolist()
         if index in known and known[index] != colour:
-            raise ValueError(
+            raise Misfit(
                 f"its palette has {colour} at {index} and the other masks of the set {known[index]}; save all with one "
-                "palette, or name the colours: dataset.options: {colours: {class: [red, green, blue], ...}}"
+                "palette, or name the colours: dataset.options: {colours: {class: [red, green, blue], ...}}",
+                about="masks",
             )
 
 

@@ -81,7 +81,9 @@ def given(how: Any, found: Sequence[Seen], classes: tuple[str, ...], options: Ma
             raise DataError(
                 f"{gif.path}: a GIF, whose palette may be numbered anew when it is saved, so indices are not certain; "
                 "save PNG, or name the colours: dataset.options: {colours: {class: [red, green, blue], ...}}, or set "
-                "{masks: index}"
+                "{masks: index}",
+                about="masks",
+                choices=[{"masks": "index"}],
             )
         entries = tuple((index, *colour) for index, colour in common_palette(found).items())
     return MaskReading("palette" if how == "palette" else "index", classes, void=void, palette=entries, **known)

@@ -40,7 +40,9 @@ def auto(found: Sequence[Seen], classes: tuple[str, ...], page: int | None) -> M
         if not one.whole:
             raise DataError(
                 f"{one.path}: the mask holds fractions, {listed(one.values)}; say above which number is "
-                f"{classes[1]}: dataset.options: {{threshold: 0.5}}"
+                f"{classes[1]}: dataset.options: {{threshold: 0.5}}",
+                about="masks",
+                choices=[{"threshold": 0.5}],
             )
     shallow = _family([one for one in found if one.bits == 8], classes)
     deep = _family([one for one in found if one.bits > 8], classes)
@@ -73,10 +75,13 @@ def refuse_colours(found: Sequence[Seen], classes: tuple[str, ...]) -> None:
             "folders of images and masks exchanged?"
         )
     names = [*classes[: len(one.colours)], *["void"] * (len(one.colours) - len(classes))]
-    table = ", ".join(f"{name}: {list(colour)}" for name, colour in zip(names, _dark_first(one.colours), strict=False))
+    named = [(name, list(colour)) for name, colour in zip(names, _dark_first(one.colours), strict=False)]
+    table = ", ".join(f"{name}: {colour}" for name, colour in named)
     raise DataError(
         f"{one.path}: the mask is in colours, {_colours(one.colours)} ({many}), and nothing says which is which class; "
-        f"say it: dataset.options: {{masks: colours, colours: {{{table}}}}}, or save class numbers"
+        f"say it: dataset.options: {{masks: colours, colours: {{{table}}}}}, or save class numbers",
+        about="masks",
+        choices=[{"masks": "colours", "colours": dict(named)}],
     )
 
 
@@ -92,7 +97,9 @@ def _family(found: Sequence[Seen], classes: tuple[str, ...]) -> MaskReading | No
         if lossy:
             raise DataError(
                 f"{lossy[0].path}: the masks hold {listed(values)} in a format that changes numbers (JPEG and the "
-                "like), so class numbers are not certain; save them as PNG, or set dataset.options: {masks: index}"
+                "like), so class numbers are not certain; save them as PNG, or set dataset.options: {masks: index}",
+                about="masks",
+                choices=[{"masks": "index"}],
             )
         return MaskReading("index", classes, given=False, void=())
     if set(values) == {0, 1, IGNORE} and not lossy:
@@ -146,7 +153,9 @@ def _check_ends(
         raise DataError(
             f"{most.path}: {100 * middle / total:.0f} % of the pixels of the masks are half way between black and "
             f"white ({len(found)} looked at), as in a photograph; are the folders of images and masks exchanged? If "
-            "these are probabilities: dataset.options: {threshold: 127}"
+            "these are probabilities: dataset.options: {threshold: 127}",
+            about="masks",
+            choices=[{"threshold": 127}],
         )
 
 
@@ -156,10 +165,13 @@ def _unclear(found: Sequence[Seen], values: dict[float, int], classes: tuple[str
     brightest = int(max(values))
     others = sorted(int(v) for v in values if v not in (0, brightest))
     more = f", [{others[-1]}] or [{others[-1]}, {brightest}]" if others else ""
+    meant = [[brightest], *([[others[-1]], [others[-1], brightest]] if others else [])]
     return DataError(
         f"{one.path}: the masks hold {listed(values)} ({len(found)} looked at), which are neither class numbers 0 and "
         f"1 nor black and white; say which are {classes[1]}: dataset.options: {{foreground: [{brightest}]}}{more}, "
-        "and with void: [N] what counts for nothing"
+        "and with void: [N] what counts for nothing",
+        about="masks",
+        choices=[{"foreground": numbers} for numbers in meant],
     )
 
 
@@ -171,7 +183,9 @@ def _with_void(found: Sequence[Seen], classes: tuple[str, ...]) -> MaskReading:
         ones = [one for one in found if 1 in one.values]
         raise DataError(
             f"{ones[0].path}: 1 in {many(len(ones), 'mask')}, but 255 without 1 in {len(white)} others such as "
-            f"{white[0].path.name}; save all alike, or set dataset.options: {{masks: index}} if 255 is void in all"
+            f"{white[0].path.name}; save all alike, or set dataset.options: {{masks: index}} if 255 is void in all",
+            about="masks",
+            choices=[{"masks": "index"}],
         )
     return MaskReading("index", classes, given=False)
 
@@ -194,13 +208,17 @@ def _by_palette(found: Sequence[Seen], grey: Sequence[Seen], classes: tuple[str,
         void = f", void: [{IGNORE}]" if IGNORE in values and best != IGNORE else ""
         raise DataError(
             f"{found[0].path}: the palette indices are {names} ({len(found)} masks looked at), which are no class "
-            f"numbers 0 and 1; say which are {classes[1]}: dataset.options: {{foreground: [{best}]{void}}}"
+            f"numbers 0 and 1; say which are {classes[1]}: dataset.options: {{foreground: [{best}]{void}}}",
+            about="masks",
+            choices=[{"foreground": [best], **({"void": [IGNORE]} if void else {})}],
         )
     if max(known.get(0, (0, 0, 0))) > BLACK:
         raise DataError(
             f"{found[0].path}: the palette has {list(known[0])} at 0 and {list(known.get(1, ()))} at 1, and background "
             f"is black where palettes are class numbers; if 0 is {classes[0]}: dataset.options: {{masks: palette}}, "
-            "or name the colours: {colours: {class: [red, green, blue], ...}}"
+            "or name the colours: {colours: {class: [red, green, blue], ...}}",
+            about="masks",
+            choices=[{"masks": "palette"}],
         )
     entries = tuple((index, *colour) for index, colour in sorted(known.items()))
     voids = (IGNORE,) if IGNORE in values else ()
@@ -221,7 +239,8 @@ def common_palette(found: Sequence[Seen]) -> dict[int, Colour]:
                 raise DataError(
                     f"{one.path}: the palette has {list(colour)} at {index}, and that of {where.path.name} "
                     f"{list(before)}, so indices are no class numbers; name the colours: dataset.options: "
-                    "{colours: {class: [red, green, blue], ...}}"
+                    "{colours: {class: [red, green, blue], ...}}",
+                    about="masks",
                 )
     return {index: colour for index, (colour, _) in known.items()}
 
@@ -236,7 +255,9 @@ def _by_alpha(found: Sequence[Seen], classes: tuple[str, ...], page: int | None)
         raise DataError(
             f"{one.path}: colours and transparency of the masks say different things ({len(differs) + len(alone)} of "
             f"{len(found)} looked at are transparent in places); say where the mask is: dataset.options: "
-            "{masks: alpha}, or save it without alpha"
+            "{masks: alpha}, or save it without alpha",
+            about="masks",
+            choices=[{"masks": "alpha"}],
         )
     return MaskReading("alpha", classes, given=False, page=page) if alone else None
 

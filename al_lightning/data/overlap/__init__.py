@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Literal
 
 from al_lightning.data.cache import Cache, default_folder
-from al_lightning.data.overlap.comparison import Bounds, Comparison
+from al_lightning.data.overlap.bounds import Bounds
+from al_lightning.data.overlap.comparison import Comparison
 from al_lightning.data.overlap.prints import Prints, print_of, read_prints
 
 

@@ -11,7 +11,13 @@ from al_lightning.data.walk import many, some
 
 
 def draw(
-    listing: Listing, groups: Sequence[str], validation: float, test: float, split_seed: int, what: str
+    listing: Listing,
+    groups: Sequence[str],
+    validation: float,
+    test: float,
+    split_seed: int,
+    what: str,
+    remedy: str = "add images, or name the splits in a column split of a CSV",
 ) -> tuple[list[str], list[str]]:
     """(split of each image, notes): as the listing names it, and the splits that it does not name drawn from its pool.
 
@@ -22,6 +28,7 @@ def draw(
         test (float): the same for the test split.
         split_seed (int): draws other splits.
         what (str): names the data in an error.
+        remedy (str): against too few groups. Default: more images, or named splits.
 
     Raises:
         DataError: a group straddles two splits, a held-out image has no target, or there are too few images.
@@ -46,7 +53,7 @@ def draw(
         try:
             drawn = assign([groups[row] for row in rows], [has_target[row] for row in rows], *fractions, split_seed)
         except DataError as error:
-            raise DataError(f"{what}: {error}; add images, or name the splits in a column split of a CSV") from None
+            raise DataError(f"{what}: {error}; {remedy}") from None
         for row, split in zip(rows, drawn, strict=True):
             splits[row] = split
     out = [name for name, split in zip(listing.ids, splits, strict=True) if split == NONE]

@@ -150,7 +150,10 @@ def _listing(images: Side, targets: Side, pairs: Pairs, task: str, notes: list[s
     if (images.where, targets.where) != plain or rule != Rule() or pairs.indexed:
         counted = "_<number>" * (pairs.indexed > 0)
         liberties = [", whatever the case"] * rule.fold + [", whatever the folder"] * rule.by_name
-        first, second = _where(images, str(rule.image)), _where(targets, str(rule.target) + counted)
+        first, second = (
+            _where(side, rule.describe(affix) + number)
+            for side, affix, number in ((images, rule.image, ""), (targets, rule.target, counted))
+        )
         notes.append(f"{noun}s paired by: {first} with {second}{''.join(liberties)}")
     if pairs.orphans:
         notes.append(f"{noun}s without image: {len(pairs.orphans)} of {len(targets.files)} ({some(pairs.orphans)})")

@@ -52,6 +52,12 @@ TARGET_AFFIXES = {
 IMAGE_AFFIXES = _affixes(
     "image images img im rgb orig original color colour frame FrameBuffer leftImg8bit training test input photo raw"
 )
+IMAGE_WORDS = ("image", "img", "im", "rgb", "original", "orig", "color", "colour", "frame", "input", "photo", "raw")
+TARGET_WORDS = {
+    "segmentation": ("mask", "masks", "segmentation", "seg", "gt", "groundtruth", "annotation", "label", "target"),
+    "depth": ("depth", "depthmap", "disparity", "gt", "groundtruth", "target", "label"),
+}
+"""Names of files that lie in a folder of their own with the other side."""
 DERIVED = _affixes("superpixels overlay overlays thumbnail preview")
 """What a name has that shows another image once more; such files are no images of their own."""
 INDEX = re.compile(r"(?:[ _.-]\d+|[ _]?\(\d+\))$")
@@ -67,15 +73,23 @@ class Rule(NamedTuple):
     """Case does not count."""
     by_name: bool = False
     """Folders do not count."""
+    alone: bool = False
+    """The prefix is the whole name, so that folders have to be equal: p1/image with p1/mask."""
 
     def key(self, path: str, affix: Affix) -> str | None:
         """What has to be equal; None where the name lacks the affix."""
         folder, _, name = path.rpartition("/")
+        if self.alone:
+            return folder if name.lower() == affix.prefix.lower() else None
         core = affix.core(name)
         if core is None:
             return None
         key = core if self.by_name else f"{folder}/{core}"
         return key.casefold() if self.fold else key
+
+    def describe(self, affix: Affix) -> str:
+        """A name of one side, with <name> for what both have in common."""
+        return f"<folder>/{affix.prefix}" if self.alone else str(affix)
 
 
 @dataclass
@@ -159,6 +173,7 @@ def pair_up(images: Sequence[str], targets: Sequence[str], task: str) -> Pairs |
             *present(TARGET_AFFIXES[task], [*target_names, *(INDEX.sub("", n) for n in target_names)]),
         )
     ]
+    whole = _alone(image_names, target_names, task)
     learned = [(PLAIN, affix) for affix in around(image_names, target_names)]
     learned += [(affix, PLAIN) for affix in around(target_names, image_names)]
     half = min(len(images), len(targets)) / 2
@@ -167,6 +182,7 @@ def pair_up(images: Sequence[str], targets: Sequence[str], task: str) -> Pairs |
         for fold in (False, True):
             tried = [(apply(Rule(*affixes, fold, by_name), images, targets), 1.0) for affixes in known]
             tried += [(apply(Rule(*affixes, fold, by_name), images, targets), half) for affixes in learned]
+            tried += [(apply(rule, images, targets), 1.0) for rule in whole if not fold and not by_name]
             found += [pairs for pairs, least in tried if pairs is not None and len(pairs.targets) >= least]
         if found:
             return max(found, key=lambda pairs: pairs.merit)
@@ -201,7 +217,27 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
             images = [file for file in rest if image.core(file.rpartition("/")[2]) is not None]
             pairs = apply(Rule(image, target), images, [file for file in files if file in is_target])
             found += [(images, pairs)] if pairs and pairs.targets else []
+    for rule in _alone(names, names, task):
+        images, masks = (
+            [file for file in files if rule.key(INDEX.sub("", file) if indexed else file, affix) is not None]
+            for affix, indexed in ((rule.image, False), (rule.target, True))
+        )
+        pairs = apply(rule, images, masks)
+        found += [(images, pairs)] if pairs and pairs.targets else []
     return max(found, key=lambda both: both[1].merit, default=None)
+
+
+def _alone(images: Iterable[str], targets: Iterable[str], task: str) -> list[Rule]:
+    """Rules by which a file's whole name says what it is."""
+    left = {name.lower() for name in images}
+    right = {name for target in targets for name in (target.lower(), INDEX.sub("", target.lower()))}
+    return [
+        Rule(Affix(image), Affix(target), alone=True)
+        for image in IMAGE_WORDS
+        if image in left
+        for target in TARGET_WORDS[task]
+        if target in right
+    ]
 
 
 def derived(images: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from al_lightning.data.errors import DataError
@@ -191,7 +192,8 @@ def locate_file(cell: str, bases: Sequence[Path], where: str) -> Path:
 
     def below(base: Path) -> Path | None:
         paths = (base / os.path.expanduser(text) for text in dict.fromkeys(spellings))
-        return next((path for path in paths if os.path.isfile(path)), None)
+        found = next((path for path in paths if os.path.isfile(path)), None)
+        return found or _part_by_part(base, os.path.expanduser(spellings[1]))
 
     found = {_real(path): path for base in bases[:2] if (path := below(base))}
     if len(found) > 1:
@@ -202,6 +204,30 @@ def locate_file(cell: str, bases: Sequence[Path], where: str) -> Path:
         kind = "is a folder" if any(map(os.path.isdir, tried)) else "no such file"
         raise DataError(f"{where}: {cell}: {kind}; tried {' and '.join(tried)}")
     return path
+
+
+def _part_by_part(base: Path, text: str) -> Path | None:
+    """The one file below a folder whose path differs in the Unicode form of some of its parts."""
+    here = base
+    for part in PurePosixPath(text).parts:
+        if not os.path.lexists(here / part):
+            try:
+                part = _by_form(str(here), os.stat(here).st_mtime_ns).get(nfc(part), "")
+            except OSError:
+                return None
+            if not part:
+                return None
+        here = here / part
+    return here if os.path.isfile(here) else None
+
+
+@lru_cache(maxsize=64)
+def _by_form(folder: str, changed: int) -> dict[str, str]:
+    """NFC of a name -> the name, of what lies in a folder; "" where two names have one."""
+    found: dict[str, str] = {}
+    for name in os.listdir(folder):
+        found[nfc(name)] = "" if nfc(name) in found else name
+    return found
 
 
 def _check_width(cells: Sequence[str], width: int, where: str) -> None:

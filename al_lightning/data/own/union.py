@@ -38,7 +38,11 @@ def check_several(
     if classes != 2:
         raise DataError(f"{found}, or merge them into one file")
     if several == "refuse":
-        raise DataError(f"{found}, or set dataset.options.several_masks=union to take what any of them marks")
+        raise DataError(
+            f"{found}, or set dataset.options.several_masks=union to take what any of them marks",
+            about="several_masks",
+            choices=[{"several_masks": "union"}],
+        )
     return [f"several masks, of which the union is taken: {many(len(further), 'image')}"]
 
 

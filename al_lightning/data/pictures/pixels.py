@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from al_lightning.data.errors import DataError
+from al_lightning.data.errors import DataError, Misfit
 
 ROUNDING = 40
 """Grey levels by which the channels of a grey pixel may differ after a lossy codec; the pure colours that people paint
@@ -155,7 +155,9 @@ def check_page(path: Path, pages: int, page: int | None, only_if_several: bool =
     if page is None and pages > 1:
         raise DataError(
             f"{path}: holds {pages} pages, of which one would be read; save one picture a file, or say which page "
-            "of every file to read: dataset.options: {page: 1} is the first"
+            "of every file to read: dataset.options: {page: 1} is the first",
+            about="page",
+            choices=[{"page": 1}],
         )
     if page is None or (only_if_several and pages == 1):
         return 0
@@ -171,5 +173,7 @@ def named(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except Misfit as error:
+        raise DataError(f"{path}: {error}", about=error.about, choices=error.choices) from None
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None

@@ -1,0 +1,105 @@
+"""Every command of the README runs, in order, on small data that lies where the README says."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_trees import kvasir_tree, save
+from docs_pages import ROOT, commands
+
+from al_lightning.cli import main
+from al_lightning.config import catalogue
+from al_lightning.core.run_folder import RunFolder
+
+SMALL = [
+    *("dataset.options.size=16", "learner.options.widths=[4,8]", "budget.initial=2", "budget.per_stage=1"),
+    *("budget.stages=1", "trainer.max_epochs=1", "trainer.accelerator=cpu", "logging.wandb.mode=disabled"),
+]
+"""Overrides that make any experiment of the README small."""
+OF_THE_REPOSITORY = ("make test",)
+"""Commands that run the tests themselves."""
+
+
+def by_make(line: str, folder: Path) -> list[str]:
+    """The words that `al-lightning` gets from a command `make ...`, through the Makefile and its shell."""
+    venv, words = folder / "venv", folder / "words"
+    (venv / "bin").mkdir(parents=True, exist_ok=True)
+    shim = venv / "bin" / "al-lightning"
+    shim.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {shlex.quote(str(words))}\n")
+    shim.chmod(0o755)
+    (venv / ".ready").touch()
+    words.unlink(missing_ok=True)
+    subprocess.run([*shlex.split(line), f"VENV={venv}"], cwd=ROOT, check=True, capture_output=True)
+    return words.read_text().splitlines()
+
+
+def words_of(line: str, folder: Path) -> list[str]:
+    return by_make(line, folder) if line.startswith("make ") else shlex.split(line)[1:]
+
+
+def discs(root: Path) -> None:
+    """Patients of 4 images each, with their masks."""
+    y, x = np.mgrid[:32, :40]
+    for number in range(40):
+        rng = np.random.default_rng(number)
+        mask = (y - rng.uniform(12, 20)) ** 2 + (x - rng.uniform(12, 28)) ** 2 < rng.uniform(5, 9) ** 2
+        image = np.where(mask[..., None], 180, rng.integers(20, 110, 3)) + rng.normal(0, 12, (32, 40, 3))
+        name = f"patient-{number // 4:02d}/{number:03d}.png"
+        save(root / "images" / name, image.clip(0, 255).astype(np.uint8))
+        save(root / "masks" / name, (mask * 255).astype(np.uint8))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_every_command_of_the_readme_runs(small, capsys):
+    kvasir_tree(small / "data" / "Kvasir-SEG", count=16, sessile=3)
+    discs(small / "clinic" / "polyps")
+    done = []
+    for line in commands(ROOT / "README.md"):
+        if line in OF_THE_REPOSITORY:
+            continue
+        words = [word.replace("/clinic/polyps", str(small / "clinic" / "polyps")) for word in words_of(line, small)]
+        if words[0] == "run":
+            words += [*SMALL, *["dataset.options.validation=2"] * ("kvasir" in words[1])]
+        assert main(words) == 0, (line, capsys.readouterr().err)
+        done.append(words[0])
+    assert done == ["run", "run", "run", "run", "resume", "report", "init", "check", "run"]
+    assert len(list(Path("runs/demo").glob("*/seed-*"))) == 6
+    assert len(list(Path("runs/kvasir").glob("unc-ta-coreset,gamma=*/seed-*"))) == 6
+    assert Path("kvasir.html").stat().st_size > 1000
+    assert len(RunFolder(Path("runs/polyps/unc-ta-coreset/seed-0")).rows()) == 1
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ("trainer.max_epochs=1 seed=4", ["trainer.max_epochs=1", "seed=4"]),
+        (
+            "budget.stages=1 --sweep learner.options.lr=1e-3,1e-4",
+            ["budget.stages=1", "--sweep", "learner.options.lr=1e-3,1e-4"],
+        ),
+        ("'name=two words'", ["name=two words"]),
+    ],
+)
+def test_make_hands_on_what_it_is_given(tmp_path, arguments, given):
+    words = by_make(f"make kvasir-random ARGS={shlex.quote(arguments)}", tmp_path)
+    assert words == ["run", "kvasir-random", *given]
+
+
+def test_overrides_stand_anywhere_beside_a_sweep(small):
+    words = ["trainer.max_epochs=1", "--sweep", "strategy.name=random,coreset", *SMALL[:4], "--sweep", "seed=3,5"]
+    assert main(["run", words[0], "demo", *words[1:], "budget.stages=2", *SMALL[5:]]) == 0
+    found = {path.parent.name + path.name: RunFolder(path) for path in Path("runs/demo").glob("*/seed-*")}
+    assert set(found) == {f"{name}seed-{seed}" for name in ("random", "coreset") for seed in (3, 5)}
+    assert all([row["labelled"] for row in folder.rows()] == [2, 3] for folder in found.values())
+
+
+def test_the_readme_names_experiments_that_exist():
+    named = {words[1] for line in commands(ROOT / "README.md") if (words := shlex.split(line))[0] == "make"}
+    assert {"demo", "kvasir-ta-coreset", "kvasir-random"} <= named
+    assert named - {"test"} <= {*catalogue.names()}
