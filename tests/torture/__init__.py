@@ -14,8 +14,9 @@ process of its own, forked from one that has imported torch, Lightning and al_li
 change its environment, and must leave no process behind. It reports what did not hold as faults in its outcome and does
 not raise: an exception counts as a fault of the harness. A fault is `"cause: detail"`; faults are counted by cause.
 
-`processes` starts the program in a fork of its own (`start`, `Program.wait`) with faults injected. `workloads` has small
-configurations of every kind, their uninterrupted runs (`reference`), and compares a run with these (`differences`).
+`processes` starts the program in a fork of its own (`start`, `Program.wait`) with faults injected. `workloads` has
+small configurations of every kind, their uninterrupted runs (`reference`), and compares a run with these
+(`differences`).
 
 Results are appended to results.jsonl as they come, with a digest of the package's sources; a case that has a result
 of the same sources is not run again, so that an interrupted torture goes on where it was.
