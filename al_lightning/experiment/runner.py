@@ -20,6 +20,7 @@ from al_lightning.core.run_folder import RunFolder, write_atomic
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.garbage import only_new, release
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage
@@ -90,7 +91,8 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     quiet.setLevel(logging.WARNING)
     loggers = tracking.make_loggers(full, folder.path, run_id)
     try:
-        _stages(setup, folder, loggers, console)
+        with only_new():
+            _stages(setup, folder, loggers, console)
     finally:
         tracking.close(loggers)
         quiet.setLevel(level)
@@ -128,6 +130,7 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
             pool.restore(done["pool"], folder.path)
         else:
             done = run_stage(running, stage, done)
+            release()
         if is_main():
             folder.append_row(done["row"])
         _say(console, stage_line(done["row"], header=stage == 0))

@@ -25,6 +25,7 @@ from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
 from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.garbage import release
 from al_lightning.experiment.setup import Setup
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, load_weights
@@ -79,6 +80,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         step = fit_step(member)
         if step not in done:
             done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+            release()
         learner = setup.learner(stage, member)
         load_weights(learner, running.folder.path / done[step]["checkpoint"])
         members.append(learner)

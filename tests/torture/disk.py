@@ -73,7 +73,7 @@ def run(case: Case, folder: Path) -> Outcome:
     if way == "small file system":
         subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
     program = processes.start(arguments, folder)
-    faults += workloads.ended_well(program.wait(), place, wanted, folder / f"tmp-{program.number}")
+    faults += workloads.ended_well(program.wait(), place, wanted, program.temporary)
     return Outcome(tuple(faults))
 
 

@@ -36,7 +36,7 @@ def run(case: Case, folder: Path) -> Outcome:
     wanted = workloads.reference(workload)
     program = processes.start(workload.write(folder), folder)
     place = workload.run_folder(folder / "runs")
-    faults = workloads.ended_well(program.wait(), place, wanted, folder / f"tmp-{program.number}")
+    faults = workloads.ended_well(program.wait(), place, wanted, program.temporary)
     names = [name for name in workloads.files_in(place) if name.endswith((".tmp", "last.ckpt"))]
     faults += [f"unfinished file after a whole run: {name}" for name in names]
     return Outcome(tuple(faults))

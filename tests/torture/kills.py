@@ -88,7 +88,7 @@ def run(case: Case, folder: Path) -> Outcome:
             can_resume = (place / "config.yaml").exists()
             if can_resume and (way == "then the folder was moved" or rng.random() < 0.5):
                 arguments = ["resume", str(place)]
-        faults += workloads.ended_well(ended, place, wanted, elsewhere or folder / f"tmp-{program.number}")
+        faults += workloads.ended_well(ended, place, wanted, program.temporary)
     finally:
         if elsewhere is not None:
             shutil.rmtree(elsewhere, ignore_errors=True)

@@ -68,8 +68,10 @@ class Ended:
 class Program:
     """A running program."""
 
-    def __init__(self, pid: int, folder: Path, number: int) -> None:
+    def __init__(self, pid: int, folder: Path, number: int, temporary: Path) -> None:
         self.pid, self.folder, self.number = pid, folder, number
+        self.temporary = temporary
+        """Its TMPDIR."""
 
     def send(self, number: int) -> None:
         """A signal to the program alone, not to its children; nothing where it has ended."""
@@ -159,18 +161,22 @@ def start(
 
     Args:
         arguments: of al-lightning.
-        folder: standard output and error are written here, and TMPDIR is `folder/tmp-<k>` of the k-th start.
+        folder: standard output and error are written here.
         fault: what goes wrong in it.
-        temporary: TMPDIR instead.
+        temporary: TMPDIR; one of its own by default, on the file system of all results.
         interpreter: in an interpreter of its own, which imports everything first; without a fault.
     """
     number = len(list(folder.glob("stdout-*.txt")))
-    temporary = temporary or folder / f"tmp-{number}"
+    if temporary is None:
+        # Not below the folder: the address of a socket there, which loaders make, may have 107 bytes.
+        above = Path(os.environ["AL_LIGHTNING_TORTURE"]) / "tmp"
+        above.mkdir(exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix="", dir=above))
     temporary.mkdir(parents=True, exist_ok=True)
     (folder / f"stdout-{number}.txt").touch()
     parent = os.getpid()
     if pid := os.fork():
-        return Program(pid, folder, number)
+        return Program(pid, folder, number, temporary)
     code = 70
     try:
         die_with(parent)
@@ -298,7 +304,7 @@ def _meter(root: str, limit: int, full: str, counted: list[int]) -> None:
 
     def metered(file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, errors: Any = None,
                 newline: Any = None, closefd: bool = True, opener: Any = None) -> Any:  # fmt: skip
-        name = file if isinstance(file, (str, os.PathLike)) else os.readlink(f"/proc/self/fd/{file}")
+        name = file if isinstance(file, (str, bytes, os.PathLike)) else os.readlink(f"/proc/self/fd/{file}")
         if not any(letter in mode for letter in "wax+") or not _below(os.fsdecode(name), root):
             return usual(file, mode, buffering, encoding, errors, newline, closefd, opener)
         binary = mode.replace("b", "").replace("t", "")

@@ -59,9 +59,9 @@ def run(case: Case, folder: Path) -> Outcome:
         faults.append(f"{'several lines' if lines else 'no line'} on standard error: {' / '.join(lines[-2:])[-160:]}")
     if ended.left:
         faults.append(f"processes left after {options['signal']}: {ended.left[0]}")
-    if left := workloads.files_in(folder / f"tmp-{program.number}"):
+    if left := workloads.files_in(program.temporary):
         faults.append(f"files left in TMPDIR after {options['signal']}: {', '.join(left[:3])}")
     again = ["resume", str(place)] if (place / "config.yaml").exists() else arguments
     program = processes.start(again, folder)
-    faults += workloads.ended_well(program.wait(), place, wanted, folder / f"tmp-{program.number}")
+    faults += workloads.ended_well(program.wait(), place, wanted, program.temporary)
     return Outcome(tuple(faults), tried=int(sent))

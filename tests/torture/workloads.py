@@ -126,7 +126,7 @@ def reference(workload: Workload) -> dict[str, Any]:
             folder = workload.run_folder(place / "runs")
             begin = time.monotonic()
             points = place / "points.txt"
-            fault = processes.Fault(folder, count=points, bytes=2**62, disk=place)
+            fault = processes.Fault(folder, count=points, bytes=2**62)
             ended = processes.start(workload.write(place), place, fault).wait()
             if ended.code != 0:
                 raise RuntimeError(f"{workload.name}: the uninterrupted run ended with {ended.code}: {ended.said}")
