@@ -33,7 +33,7 @@ CATALOGUE := awk ' \
 EXPERIMENTS := $(filter-out demo,$(shell $(CATALOGUE) | cut -d ' ' -f 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench fuzz docs clean $(EXPERIMENTS)
+.PHONY: help setup demo test lint bench fuzz torture docs clean $(EXPERIMENTS)
 
 help: ## list the targets
 	@echo "Targets:"
@@ -78,6 +78,9 @@ bench: $(READY) ## the figures of the README, measured here
 
 fuzz: $(READY) ## many random images, masks and folders, for minutes
 	AL_LIGHTNING_FUZZ=5000 $(VENV)/bin/pytest -m fuzz
+
+torture: $(READY) ## runs killed, starved of disk, signalled, edited; a table
+	$(VENV)/bin/python -m tests.torture $(ARGS)
 
 docs: $(READY) ## the documentation as pages in site/
 	$(VENV)/bin/mkdocs build --strict

@@ -25,6 +25,7 @@ from al_lightning.core.stopping import held, interruptible
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.garbage import only_new, release
 from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.probe import probe
@@ -156,7 +157,8 @@ def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: boo
         loggers = tracking.make_loggers(full, folder.path, run_id)
         try:
             tracking.log_finished(loggers, finished)
-            _stages(setup, folder, loggers, console, finished)
+            with only_new():
+                _stages(setup, folder, loggers, console, finished)
         finally:
             tracking.close(loggers, folder.path, len(finished))
             quiet.setLevel(level)
@@ -213,6 +215,7 @@ def _stages(
         else:
             done = run_stage(running, stage, folder.progress(stage))
             finished.append(done)
+            release()
         if is_main():
             with held():
                 folder.append_row(done["row"])

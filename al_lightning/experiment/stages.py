@@ -33,6 +33,7 @@ from al_lightning.experiment.checkpoints import (
     unfinished,
 )
 from al_lightning.experiment.finite import Finite, check_finite, check_results
+from al_lightning.experiment.garbage import release
 from al_lightning.experiment.leftovers import discard
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import check_weights, with_digests
@@ -92,6 +93,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
             done = running.finish(stage, done, **{step: _fit(running, stage, member, done)})
             if is_main():
                 discard(_place(running, stage, member))
+            release()
         learner = setup.learner(stage, member)
         load_weights(learner, *_weights(running.folder, stage, member, done))
         members.append(learner)
