@@ -1,4 +1,7 @@
-"""Features of a pool that were computed elsewhere, read from files of several formats."""
+"""Features of a pool that were computed elsewhere, read from files of several formats, and what is known of each row.
+
+`features.npy` is memory-mapped, not read; the ids of its rows are in `features.ids.txt` beside it, one a line.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class Features:
 
 
 def read_features(path: Path) -> Features:
-    """(N, D) from .npy; .npz and .pt with one array, or "features" and if wanted "ids"; .csv, .tsv or .parquet of
+    """(N, D) from .npy, with its ids beside it if they are there; .npz and .pt with one array, or "features" and if wanted "ids"; .csv, .tsv or .parquet of
     numeric columns with an id column if wanted.
 
     Raises:
@@ -75,12 +78,44 @@ def read_features(path: Path) -> Features:
     return Features(values, ids)
 
 
-def _npy(path: Path) -> tuple[Any, None]:
+def ids_file(path: Path) -> Path:
+    """Where the ids of the rows of a .npy file are.
+
+    Example:
+        >>> ids_file(Path("pool/features.npy")).name
+        'features.ids.txt'
+    """
+    return path.with_suffix(".ids.txt")
+
+
+def words_of(path: Path) -> list[str]:
+    """The lines of a text file without the empty ones.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no text in UTF-8.
+    """
+    return [line.strip() for line in _lines(path) if line.strip()]
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"{path}: {found}; expected a text file")
     try:
-        return np.load(path, allow_pickle=False), None
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not in UTF-8 ({error.reason}); expected a text file") from None
+
+
+def _npy(path: Path) -> tuple[Any, tuple[str, ...] | None]:
+    beside = ids_file(path)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError):
         # numpy's message would advise to unpickle the file.
         raise ValueError(f"{path}: is no array of numbers saved by numpy; save it with numpy.save") from None
+    return values, tuple(words_of(beside)) if beside.is_file() else None
 
 
 def _npz(path: Path) -> tuple[Any, tuple[str, ...] | None]:

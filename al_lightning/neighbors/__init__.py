@@ -11,6 +11,15 @@ Results are deterministic for one machine and number of threads.
 
 from al_lightning.neighbors.k_center import k_center_greedy
 from al_lightning.neighbors.kmeans import KMeans, weighted_kmeans
-from al_lightning.neighbors.search import nearest, nearest_k
+from al_lightning.neighbors.search import MEMORY, blocks, nearest, nearest_k, nearest_others
 
-__all__ = ["KMeans", "k_center_greedy", "nearest", "nearest_k", "weighted_kmeans"]
+__all__ = [
+    "MEMORY",
+    "KMeans",
+    "blocks",
+    "k_center_greedy",
+    "nearest",
+    "nearest_k",
+    "nearest_others",
+    "weighted_kmeans",
+]

@@ -88,9 +88,12 @@ def k_center_greedy(
 
     minima, owner = np.full(pool, np.inf), np.zeros(pool, np.int64)
     if not len(centres):
-        picks[0], reach[0], done = _nearest_the_mean(points), np.nan, 1
+        closed = left[groups] <= 0 if quota else np.zeros(pool, dtype=bool)
+        picks[0], reach[0], done = _nearest_the_mean(points, closed), np.nan, 1
         centres = picks[:1]
     _approach(points, centres, minima, owner, count)
+    if quota:
+        minima[left[groups] <= 0] = -1.0
     _close(minima, picks[:done], groups, left)
     while done < budget:
         candidates, bound, runner_up = _farthest(minima, block)
@@ -131,8 +134,8 @@ def _order(count: int, mask: NDArray[np.bool_], budget: int, block: int, quota: 
     return order, pool
 
 
-def _nearest_the_mean(points: Points) -> int:
-    """The point nearest the mean of all; of equally near ones the first."""
+def _nearest_the_mean(points: Points, closed: NDArray[np.bool_]) -> int:
+    """The point nearest the mean of all, among those not closed; of equally near ones the first."""
     total = np.zeros(points.features.shape[1])
     for _, part in points.blocks():
         total += part.sum(axis=0, dtype=np.float64)
@@ -140,6 +143,7 @@ def _nearest_the_mean(points: Points) -> int:
     best, least = 0, np.inf
     for block, part in points.blocks():
         squared = squared_distances(part, mean, np.arange(len(part)), np.zeros(len(part), np.int64))
+        squared[closed[block]] = np.inf
         if squared.min() < least:
             best, least = block.start + int(squared.argmin()), float(squared.min())
     return best

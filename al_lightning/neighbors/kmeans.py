@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from al_lightning.neighbors.search import Float32, Float64, Frame, Int64, matrix, searcher
+from al_lightning.core.progress import Progress, part, silent
+from al_lightning.neighbors.search import Float32, Float64, Frame, Int64, Points, matrix, searcher
+
+SAMPLE = 2**28
+"""Bytes of float32 vectors that k-means runs on: 131,072 of 512 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,9 @@ def weighted_kmeans(
     iterations: int = 300,
     tolerance: float = 1e-4,
     size_normalised: bool = False,
+    positions: Int64 | None = None,
+    progress: Progress = silent,
+    memory: int = SAMPLE,
 ) -> KMeans:
     """Weighted k-means, min Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖², by Lloyd steps from k-means++ seeds.
 
@@ -38,7 +46,7 @@ def weighted_kmeans(
 
     Args:
         features: (N, D) real numbers.
-        weights: (N,) positive.
+        weights: (N,) positive; (n,) where there are positions.
         clusters: K; where fewer vectors are distinct, each of those is a cluster.
         rng: for the seeds.
         restarts: number of runs with seeds of their own.
@@ -46,6 +54,10 @@ def weighted_kmeans(
         tolerance: a run ends when Σ_k ‖Δμ_k‖² ≤ tolerance · (mean variance of a dimension).
         size_normalised: compare partitions by eq. 4 of Huang et al. 2024, which divides each cluster's sum by
             |S_k|; experimental, because Lloyd steps may increase it.
+        positions: (n,) of the vectors to partition among the features; None: all.
+        progress: told of the seeds and steps that are done, of all that there can be.
+        memory: bytes of float32 vectors that are partitioned. Of more, a random sample of this size is; then every
+            vector goes to its nearest centroid.
 
     Raises:
         ValueError: a feature is NaN or infinite, a weight is not a positive number, or a count is below 1.
@@ -56,24 +68,65 @@ def weighted_kmeans(
         [1.0, 9.0]
     """
     z, given = matrix("features", features), np.asarray(weights, dtype=np.float64)
-    if given.shape != (len(z),) or not (np.isfinite(given) & (given > 0)).all():
-        raise ValueError(f"weights: expected {len(z)} finite numbers > 0, one per vector of features, got {given}")
-    if min(len(z), clusters, restarts, iterations) < 1:
-        counts = f"features = {len(z)}, {clusters = }, {restarts = }, {iterations = }"
+    rows = np.arange(len(z)) if positions is None else positions
+    if given.shape != rows.shape or not (np.isfinite(given) & (given > 0)).all():
+        raise ValueError(f"weights: expected {len(rows)} finite numbers > 0, one per vector of features, got {given}")
+    if min(len(rows), clusters, restarts, iterations) < 1:
+        counts = f"features = {len(rows)}, {clusters = }, {restarts = }, {iterations = }"
         raise ValueError(f"weighted_kmeans: expected at least 1 of each: {counts}")
     frame = Frame.of(z)
-    x, member = np.unique(frame.apply(z), axis=0, return_inverse=True)
+    most = max(memory // (4 * z.shape[1]), clusters)
+    if len(rows) > most:
+        some = np.sort(rng.choice(len(rows), most, replace=False))
+        x, member = _distinct(frame.apply(z, rows[some]))
+        centroids = _lloyd(
+            x,
+            member,
+            given[some],
+            clusters,
+            rng,
+            restarts,
+            iterations,
+            tolerance,
+            size_normalised,
+            part(progress, 0, 0.9),
+        )[0]
+        return _assign_all(Points.of(z, frame, rows, 0), given, centroids, part(progress, 0.9, 1))
+    x, member = np.unique(frame.apply(z, rows), axis=0, return_inverse=True)
     member = member.reshape(-1).astype(np.int64)
+    centroids, assignment, inertia = _lloyd(
+        x, member, given, clusters, rng, restarts, iterations, tolerance, size_normalised, progress
+    )
+    progress("k-means", 1.0)
+    return KMeans(centroids / frame.scale + frame.offset, assignment, inertia / frame.scale**2)
+
+
+def _lloyd(
+    x: Float32,
+    member: Int64,
+    given: Float64,
+    clusters: int,
+    rng: np.random.Generator,
+    restarts: int,
+    iterations: int,
+    tolerance: float,
+    size_normalised: bool,
+    progress: Progress,
+) -> tuple[Float64, Int64, float]:
+    """Centroids, cluster of each vector and objective in a frame; the vectors are x[member] of distinct x."""
     if clusters >= len(x):
-        return KMeans(x / frame.scale + frame.offset, member, 0.0)
+        return x.astype(np.float64), member, 0.0
+    trials = 2 + int(np.log(clusters))
+    seeding = trials / (trials + iterations)
     w: Float64 = np.bincount(member, given).astype(np.float64)
     copies = np.bincount(member).astype(np.float64)
     enough = tolerance * float(x.var(axis=0, dtype=np.float64).mean())
     best, kept = np.inf, (np.empty(0), np.empty(0, np.int64))
-    for seeds in _seeds(x, w, clusters, restarts, rng):
+    for run, seeds in enumerate(_seeds(x, w, clusters, restarts, rng, part(progress, 0, seeding))):
         centroids = x[seeds].astype(np.float64)
         squared, assignment = _assign(x, w, centroids)
-        for _ in range(iterations):
+        for step in range(iterations):
+            progress("k-means", seeding + (1 - seeding) * (run + step / iterations) / restarts)
             members = csr_array((w, (assignment, np.arange(len(x)))), shape=(clusters, len(x)))
             moved = (members @ x) / members.sum(axis=1)[:, None]
             shift, centroids, before = float(((moved - centroids) ** 2).sum()), moved, assignment
@@ -84,10 +137,37 @@ def weighted_kmeans(
                 best, kept = cost, (centroids, assignment)
             if shift <= enough or np.array_equal(before, assignment):
                 break
-    return KMeans(kept[0] / frame.scale + frame.offset, kept[1][member], best / frame.scale**2)
+    return kept[0], kept[1][member], best
 
 
-def _seeds(x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.Generator) -> Int64:
+def _distinct(vectors: Float32) -> tuple[Float32, Int64]:
+    """Vectors (k, D) of which no two are equal, and the one of them that each vector is; without a sorted copy."""
+    # adding 0 makes the two zeros equal
+    rows = (np.add(vector, 0, dtype=np.float32).tobytes() for vector in vectors)
+    digests = np.array([hashlib.blake2b(row, digest_size=16).digest() for row in rows], "S16")
+    _, first, member = np.unique(digests, return_index=True, return_inverse=True)
+    return vectors[first], member.reshape(-1).astype(np.int64)
+
+
+def _assign_all(points: Points, w: Float64, centroids: Float64, progress: Progress) -> KMeans:
+    """Every vector with its nearest centroid, of which those without any are dropped."""
+    assignment, inertia = np.empty(len(points), np.int64), 0.0
+    search = searcher(centroids.astype(np.float32), 1)
+    for block, queries in points.blocks():
+        squared, index = search(queries)
+        assignment[block] = index[:, 0]
+        inertia += float((w[block] * squared[:, 0]).sum())
+        progress("k-means", block.stop / len(points))
+    used, assignment = np.unique(assignment, return_inverse=True)
+    frame = points.frame
+    return KMeans(
+        centroids[used] / frame.scale + frame.offset, assignment.reshape(-1).astype(np.int64), inertia / frame.scale**2
+    )
+
+
+def _seeds(
+    x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.Generator, progress: Progress = silent
+) -> Int64:
     """Greedy k-means++: (restarts, K) positions; of 2 + ⌊ln K⌋ draws ∝ w·D² that with the smallest Σ w·D².
 
     The draws of all restarts are evaluated in one pass over the vectors.
@@ -105,6 +185,7 @@ def _seeds(x: Float32, w: Float64, clusters: int, restarts: int, rng: np.random.
         least = (squared @ w).argmin(axis=1)
         chosen[:, k], minima = tried[runs, least], squared[runs, least].astype(np.float64)
         minima[runs, chosen[:, k]] = 0.0
+        progress("k-means", (k + 1) / clusters)
     return chosen
 
 

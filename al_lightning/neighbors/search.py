@@ -37,16 +37,21 @@ class Frame:
     scale: float
 
     @classmethod
-    def of(cls, features: Array) -> Frame:
-        """Offset: the mean, rounded to a power of two of 1/16 to 1/8 of the range; scale: a power of two.
+    def of(cls, features: Array, positions: Int64 | None = None) -> Frame:
+        """That of the vectors at these positions (None: all).
 
-        Subtracting the exact mean would round exact values: with this offset integers and the like stay on their
-        grid, so that equal distances remain equal.
+        Offset: the mean, rounded to a power of two of 1/16 to 1/8 of the range; scale: a power of two. Subtracting the
+        exact mean would round exact values: with this offset integers and the like stay on their grid, so that equal
+        distances remain equal.
         """
-        low, high = features.min(axis=0).astype(np.float64), features.max(axis=0).astype(np.float64)
+        if positions is None:
+            low, high = features.min(axis=0).astype(np.float64), features.max(axis=0).astype(np.float64)
+            mean = features.mean(axis=0, dtype=np.float64)
+        else:
+            low, high, mean = _extremes(features, positions)
         spread = high - low
         grid = np.ldexp(1.0, np.frexp(spread)[1] - 4)
-        mean = np.rint(features.mean(axis=0, dtype=np.float64) / grid) * grid
+        mean = np.rint(mean / grid) * grid
         return cls(np.where(spread > 0, mean, low), float(np.ldexp(1.0, -np.frexp(spread.max())[1])))
 
     def apply(self, features: Array, positions: Int64 | None = None) -> Float32:
@@ -72,6 +77,18 @@ class Frame:
         narrow = self.offset.astype(np.float32)
         exact = kind in (np.dtype(np.float32), np.dtype(np.float16)) and (narrow == self.offset).all()
         return narrow if exact and 2.0**-100 < self.scale < 2.0**100 else None
+
+
+def _extremes(features: Array, positions: Int64) -> tuple[Float64, Float64, Float64]:
+    """Lowest, highest and mean vector (D,) of those at some positions, read in blocks."""
+    dimensions = features.shape[1]
+    low, high, total = np.full(dimensions, np.inf), np.full(dimensions, -np.inf), np.zeros(dimensions)
+    for block in blocks(len(positions), dimensions):
+        part = features[positions[block]]
+        np.minimum(low, part.min(axis=0), out=low)
+        np.maximum(high, part.max(axis=0), out=high)
+        total += part.sum(axis=0, dtype=np.float64)
+    return low, high, total / len(positions)
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,30 @@ def nearest_k(queries: ArrayLike, references: ArrayLike, k: int) -> tuple[Float3
     order = np.argsort(squared, axis=1, kind="stable")
     squared = np.take_along_axis(squared, order, axis=1) / frame.scale**2
     return squared.astype(np.float32), np.take_along_axis(index, order, axis=1)
+
+
+def nearest_others(features: Array, positions: Int64, k: int, memory: int = MEMORY) -> Float64:
+    """Distances, not squared, of each vector at these positions to its k nearest others among them: (n, k), ascending.
+
+    A float32 copy of more than `memory` bytes is made again in blocks.
+
+    Raises:
+        ValueError: k is not in 1..n − 1.
+
+    Example:
+        >>> nearest_others(np.array([[0.0], [1.0], [9.0], [3.0]]), np.array([0, 1, 3]), 2).tolist()
+        [[1.0, 3.0], [1.0, 2.0], [2.0, 3.0]]
+    """
+    if not 1 <= k < len(positions):
+        raise ValueError(f"k = {k} nearest others of {len(positions)} vectors: expected 1 to {len(positions) - 1}")
+    points = Points.of(features, Frame.of(features, positions), positions, memory)
+    squared = np.full((len(positions), k + 1), np.inf)  # a vector is nearest to itself
+    for block, references in points.blocks():
+        search = searcher(references, min(k + 1, block.stop - block.start))
+        for some, queries in points.blocks():
+            both = np.concatenate([squared[some], search(queries)[0]], axis=1)
+            squared[some] = np.partition(both, k, axis=1)[:, : k + 1]
+    return np.asarray(np.sqrt(np.sort(squared, axis=1)[:, 1:]) / points.frame.scale)
 
 
 @cache
