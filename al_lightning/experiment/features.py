@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.experiment.columns import ID_COLUMNS, words_of
+
 KINDS = (".npy", ".npz", ".pt", ".pth", ".csv", ".tsv", ".parquet")
-ID_COLUMNS = ("id", "ids", "image", "file", "filename", "path", "name")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Features:
 
 
 def read_features(path: Path) -> Features:
-    """(N, D) from .npy, with its ids beside it if they are there; .npz and .pt with one array, or "features" and if wanted "ids"; .csv, .tsv or .parquet of
-    numeric columns with an id column if wanted.
+    """(N, D) from .npy, with the ids beside it if they are there; .npz and .pt with one array, or "features" and if
+    wanted "ids"; .csv, .tsv or .parquet of numeric columns with an id column if wanted.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -88,26 +89,6 @@ def ids_file(path: Path) -> Path:
     return path.with_suffix(".ids.txt")
 
 
-def words_of(path: Path) -> list[str]:
-    """The lines of a text file without the empty ones.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no text in UTF-8.
-    """
-    return [line.strip() for line in _lines(path) if line.strip()]
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "no such file"
-        raise FileNotFoundError(f"{path}: {found}; expected a text file")
-    try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not in UTF-8 ({error.reason}); expected a text file") from None
-
-
 def _npy(path: Path) -> tuple[Any, tuple[str, ...] | None]:
     beside = ids_file(path)
     try:
@@ -115,7 +96,7 @@ def _npy(path: Path) -> tuple[Any, tuple[str, ...] | None]:
     except (ValueError, EOFError, OSError):
         # numpy's message would advise to unpickle the file.
         raise ValueError(f"{path}: is no array of numbers saved by numpy; save it with numpy.save") from None
-    return values, tuple(words_of(beside)) if beside.is_file() else None
+    return values, tuple(words_of(beside, "ids")) if beside.is_file() else None
 
 
 def _npz(path: Path) -> tuple[Any, tuple[str, ...] | None]:
