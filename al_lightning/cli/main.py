@@ -10,11 +10,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 
-from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
+from al_lightning.cli import bench, check, completion, embed, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
 from al_lightning.version import __version__
 
-COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
+COMMANDS = (init, run, resume, report, show, experiments, embed, select, check, bench, completion)
 """In the order of --help."""
 
 
