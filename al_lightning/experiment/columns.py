@@ -41,7 +41,7 @@ def column_of(path: Path, name: str, ids: Sequence[str] | None, count: int) -> l
     """
     if path.suffix.lower() not in SEPARATORS:
         lines = [line.strip() for line in _lines(path, name)]
-        while len(lines) > count and not lines[-1]:
+        if not lines[-1]:  # what follows the last line break
             lines.pop()
         if len(lines) != count:
             raise ValueError(

@@ -21,7 +21,7 @@ CLOSE = 1 / 64
 """d² < CLOSE·‖a‖² is computed again: float32's error of 1e-7·‖a‖² would be 1e-5 of d² or more."""
 ROWS = 1024
 """Vectors in memory at a time where they are subtracted in float64."""
-MEMORY = 2**29
+MEMORY = 2**27
 """Bytes of a float32 copy of features that is kept; a larger one is made again, block by block, where it is read."""
 NUMBERS = 2**24
 """Numbers in a block of queries."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +87,37 @@ def _of_timm(name: str, weights: str | Path, size: Size | None) -> tuple[Any, Nu
     overlay: dict[str, Any] = {}
     if str(weights) != DOWNLOAD:
         overlay["state_dict"] = _state(name, Path(weights).expanduser())
-    options = {"num_classes": 0, "pretrained_cfg_overlay": overlay}
-    fixed = {} if size is None else {"img_size": size}
-    try:
-        model = timm.create_model(name, pretrained=True, **options, **fixed)
-    except TypeError:  # most convolutional networks take any size and no such argument
-        fixed = {}
-        model = _created(name, weights, options)
-    except Exception as error:
-        raise _refused(name, weights, error) from error
-    config = resolve_model_data_config(model)
-    if overlay and (left := _not_in_the_file(model, _created(name, weights, options | fixed))):
+    options: dict[str, Any] = {"num_classes": 0, "pretrained_cfg_overlay": overlay}
+    model = None
+    if size is not None:
+        with suppress(TypeError):  # most convolutional networks take any size, and no such argument
+            model = _created(name, weights, **options, img_size=size)
+            options["img_size"] = size
+    model = _created(name, weights, **options) if model is None else model
+    if overlay and (left := _not_in_the_file(model, _created(name, weights, **options))):
         raise ValueError(f"weights={str(weights)!r} does not fit {name}: it has no {left[0]} ({len(left)} are missing)")
+    config = resolve_model_data_config(model)
     numbers = tuple(map(float, config["mean"])), tuple(map(float, config["std"]))
     return model, numbers, size or (int(config["input_size"][1]), int(config["input_size"][2]))
 
 
-def _created(name: str, weights: str | Path, options: dict[str, Any]) -> Any:
+def _created(name: str, weights: str | Path, **options: Any) -> Any:
+    """A model of timm, without its warnings of keys that a file has and the model has not.
+
+    Raises:
+        TypeError: the model has no such option.
+    """
+    log = logging.getLogger("timm")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         return timm.create_model(name, pretrained=True, **options)
+    except TypeError:
+        raise
     except Exception as error:
         raise _refused(name, weights, error) from error
+    finally:
+        log.setLevel(level)
 
 
 def _state(name: str, path: Path) -> dict[str, Tensor]:

@@ -103,7 +103,7 @@ def test_the_learner_of_a_run(folder: Path, tiny, write_config, tmp_path: Path, 
     values = read_features(tmp_path / "f.npy").values
     assert values.shape == (13, 8)
     assert np.ptp(values, axis=0).max() > 0
-    code, _, err = run(capsys, "embed", folder, "-o", tmp_path / "g.npy", "--run", tmp_path)
+    code, _, err = run(capsys, "embed", folder, "-o", tmp_path / "g.npy", "--run", folder)
     assert code == 2
     assert "holds no config.yaml" in err
 
