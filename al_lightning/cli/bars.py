@@ -46,12 +46,14 @@ def bar(unit: str = "", total: int = 0, every: float = EVERY) -> Iterator[Progre
 
 
 def _lines(unit: str, total: int, every: float) -> Progress:
-    state: dict[str, float | str] = {"name": "", "began": 0.0, "told": time.monotonic()}
+    now = time.monotonic()
+    state: dict[str, float | str] = {"name": "", "began": now, "last": now, "told": now}
 
     def tell(what: str, done: float) -> None:
         now = time.monotonic()
         if what != state["name"]:
-            state.update(name=what, began=now)
+            state.update(name=what, began=state["last"])  # the first call of a step tells of work that is done
+        state["last"] = now
         if now - float(state["told"]) >= every:
             state["told"] = now
             spent = now - float(state["began"])
