@@ -68,7 +68,7 @@ def tiny(kvasir_root: Path, tmp_path: Path) -> dict[str, Any]:
 def faiss_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """FAISS subtracts vectors where there are few and multiplies matrices where there are many: test both."""
     if request.param == "by matrix product":
-        monkeypatch.setattr("al_lightning.neighbors.faiss.cvar.distance_compute_blas_threshold", 0)
+        monkeypatch.setattr("al_lightning.neighbors.search.faiss.cvar.distance_compute_blas_threshold", 0)
 
 
 @pytest.fixture

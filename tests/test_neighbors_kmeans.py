@@ -9,8 +9,7 @@ from neighbor_loops import Array, both_paths, brute_force
 from sklearn.cluster import KMeans
 from sklearn.cluster import KMeans as ReferenceKMeans
 
-from al_lightning import neighbors
-from al_lightning.neighbors import weighted_kmeans
+from al_lightning.neighbors import kmeans, weighted_kmeans
 
 
 def objective(features: Array, weights: Array, centroids: Array, assignment: Array) -> float:
@@ -89,7 +88,7 @@ def test_as_many_clusters_as_vectors() -> None:
 def test_an_empty_cluster_takes_the_heaviest_outlier() -> None:
     x = np.array([[0.0], [0.1], [0.2], [9.0], [10.0], [12.0]], dtype=np.float32)
     centroids = np.array([[0.1], [10.0], [500.0]])
-    squared, assignment = neighbors._assign(x, np.array([1.0, 1, 1, 9, 1, 2]), centroids)
+    squared, assignment = kmeans._assign(x, np.array([1.0, 1, 1, 9, 1, 2]), centroids)
     # w·d² is 9·1 for the fourth point and 2·4 for the last
     assert assignment.tolist() == [0, 0, 0, 2, 1, 1]
     assert centroids[2, 0] == 9
@@ -100,7 +99,7 @@ def test_seeds_are_distinct_where_rounding_hides_the_distances() -> None:
     # two tight groups: within one, ‖a‖² + ‖b‖² − 2ab is rounding, for a vector and itself as well
     steps = np.arange(12, dtype=np.float32)[:, None] * np.float32(2**-20)
     x = np.concatenate([steps + np.full((12, 33), 0.7, np.float32), steps - np.full((12, 33), 0.3, np.float32)])
-    for seeds in neighbors._seeds(x, np.ones(24), 24, 20, np.random.default_rng(0)):
+    for seeds in kmeans._seeds(x, np.ones(24), 24, 20, np.random.default_rng(0)):
         assert sorted(seeds) == list(range(24))
 
 
@@ -117,7 +116,7 @@ def test_size_normalised_judges_by_its_own_objective() -> None:
     rng = np.random.default_rng(17)
     features, weights = rng.standard_normal((150, 2)), rng.uniform(0.1, 1, 150)
 
-    def eq4(result: neighbors.KMeans) -> float:
+    def eq4(result: kmeans.KMeans) -> float:
         own = [result.assignment == k for k in range(len(result.centroids))]
         return float(
             sum(objective(features[m], weights[m], result.centroids, result.assignment[m]) / m.sum() for m in own)

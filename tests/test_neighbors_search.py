@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from neighbor_loops import both_paths, brute_force, flags
 
-from al_lightning import neighbors
 from al_lightning.neighbors import k_center_greedy, nearest, nearest_k
 
 
@@ -70,9 +69,9 @@ def test_gpu_branch_searches_a_flat_index(monkeypatch: pytest.MonkeyPatch) -> No
         assert len(resources) == 2
         return index
 
-    monkeypatch.setattr("al_lightning.neighbors.faiss.get_num_gpus", lambda: 2)
-    monkeypatch.setattr(neighbors, "_gpu_resources", lambda: [None, None])
-    monkeypatch.setattr("al_lightning.neighbors.faiss.index_cpu_to_gpu_multiple_py", move)
+    monkeypatch.setattr("al_lightning.neighbors.search.faiss.get_num_gpus", lambda: 2)
+    monkeypatch.setattr("al_lightning.neighbors.search._gpu_resources", lambda: [None, None])
+    monkeypatch.setattr("al_lightning.neighbors.search.faiss.index_cpu_to_gpu_multiple_py", move)
     np.testing.assert_array_equal(k_center_greedy(features, mask, 60, 16)[0], expected[0])
     assert moved[0] == 10
     assert len(moved) >= 4

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.prediction import Batch, Prediction
+from al_lightning.core.progress import Progress, silent
 from al_lightning.core.query import Query
+from al_lightning.core.quota import Quota
 from al_lightning.core.region import Region
 
 
@@ -51,6 +53,10 @@ class Candidates:
     """Arguments for a strategy's own `Trainer`: accelerator, default_root_dir and others."""
     derived: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False, repr=False)
     """Cache of `derive`: one for copies that differ only in `labelled` and, in a loop, for all stages."""
+    quota: Quota | None = None
+    """The picks that are left to each group, where they are limited; set by `al-lightning select`."""
+    progress: Progress = field(default=silent, compare=False, repr=False)
+    """Told by strategies whose selection takes minutes how far it is."""
 
     @classmethod
     def of(
@@ -116,8 +122,16 @@ class Candidates:
         return self.derived[name]
 
     def also_labelled(self, rows: Rows) -> Candidates:
-        """The same pool with these rows labelled too; only the mask is copied."""
-        return replace(self, labelled=self.labelled | np.isin(self.rows, rows))
+        """The same pool with these rows labelled too, which count towards the quota; only the mask is copied."""
+        also = np.isin(self.rows, rows)
+        quota = None if self.quota is None else self.quota.without(np.flatnonzero(also & ~self.labelled))
+        return replace(self, labelled=self.labelled | also, quota=quota)
+
+    def within_quota(self, query: Query) -> Query:
+        """The picks of a query that the quota admits, in their order."""
+        if self.quota is None or not len(query):
+            return query
+        return query.subset(self.quota.admits(np.searchsorted(self.rows, query.rows)))
 
     def value(self, name: str) -> NDArray[Any]:
         """The value (P, ...) of this name.

@@ -1,7 +1,9 @@
-"""Experiments: from a config to stage rows on disk. Not named `run`, which is the function `al_lightning.run`."""
+"""Experiments: from a config to stage rows on disk. Not named `run`, which is the function `al_lightning.run`.
 
-from al_lightning.experiment.ranks import is_main
-from al_lightning.experiment.runner import resume, run, run_folder, stage_line
-from al_lightning.experiment.setup import Setup, complete, prepare
+The stub __init__.pyi lists what can be imported from here; each is imported when it is first used, because `select`
+needs no Lightning.
+"""
 
-__all__ = ["Setup", "complete", "is_main", "prepare", "resume", "run", "run_folder", "stage_line"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

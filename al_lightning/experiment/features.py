@@ -1,4 +1,7 @@
-"""Features of a pool that were computed elsewhere, read from files of several formats."""
+"""Features of a pool that were computed elsewhere, read from files of several formats, and what is known of each row.
+
+`features.npy` is memory-mapped, not read; the ids of its rows are in `features.ids.txt` beside it, one a line.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from al_lightning.experiment.columns import ID_COLUMNS, words_of
+
 KINDS = (".npy", ".npz", ".pt", ".pth", ".csv", ".tsv", ".parquet")
-ID_COLUMNS = ("id", "ids", "image", "file", "filename", "path", "name")
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Features:
 
 
 def read_features(path: Path) -> Features:
-    """(N, D) from .npy; .npz and .pt with one array, or "features" and if wanted "ids"; .csv, .tsv or .parquet of
-    numeric columns with an id column if wanted.
+    """(N, D) from .npy, with the ids beside it if they are there; .npz and .pt with one array, or "features" and if
+    wanted "ids"; .csv, .tsv or .parquet of numeric columns with an id column if wanted.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -75,12 +79,24 @@ def read_features(path: Path) -> Features:
     return Features(values, ids)
 
 
-def _npy(path: Path) -> tuple[Any, None]:
+def ids_file(path: Path) -> Path:
+    """Where the ids of the rows of a .npy file are.
+
+    Example:
+        >>> ids_file(Path("pool/features.npy")).name
+        'features.ids.txt'
+    """
+    return path.with_suffix(".ids.txt")
+
+
+def _npy(path: Path) -> tuple[Any, tuple[str, ...] | None]:
+    beside = ids_file(path)
     try:
-        return np.load(path, allow_pickle=False), None
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError):
         # numpy's message would advise to unpickle the file.
         raise ValueError(f"{path}: is no array of numbers saved by numpy; save it with numpy.save") from None
+    return values, tuple(words_of(beside, "ids")) if beside.is_file() else None
 
 
 def _npz(path: Path) -> tuple[Any, tuple[str, ...] | None]:

@@ -73,9 +73,9 @@ class SmpNetwork(nn.Module):
         super().__init__()
         architectures = {name.lower(): name for name in ARCHITECTURES}
         if architecture.lower() not in architectures:
-            raise ValueError(_unknown("architecture", architecture, ARCHITECTURES))
+            raise ValueError(unknown("architecture", architecture, ARCHITECTURES))
         if encoder not in smp.encoders.encoders and not encoder.startswith("tu-"):
-            raise ValueError(_unknown("encoder", encoder, smp.encoders.encoders))
+            raise ValueError(unknown("encoder", encoder, smp.encoders.encoders))
         name = architectures[architecture.lower()]
         try:
             self.model = _build(name, encoder, None, channels_out)
@@ -83,11 +83,11 @@ class SmpNetwork(nn.Module):
             pair = f"encoder={encoder!r} does not go with architecture={name!r}"
             raise ValueError(f"{pair}: {error}") from error
         self.mean, self.std = HALF
-        if encoder_weights is not None and str(encoder_weights) in _downloads(encoder):
+        if encoder_weights is not None and str(encoder_weights) in downloads(encoder):
             self.model, (self.mean, self.std) = _downloaded(name, encoder, str(encoder_weights), channels_out)
         elif encoder_weights is not None:
-            _load_file(self.model.encoder, encoder, encoder_weights)
-            self.mean, self.std = _numbers(encoder)
+            load_encoder(self.model.encoder, encoder, encoder_weights)
+            self.mean, self.std = numbers_of(encoder)
         self.dropout = nn.Dropout(dropout)
         self.multiple = int(self.model.encoder.output_stride)
         self.minimum = LEAST_PAN if name == "PAN" else 1
@@ -143,7 +143,7 @@ def _build(architecture: str, encoder: str, weights: str | None, channels_out: i
     )
 
 
-def _downloads(encoder: str) -> tuple[str, ...]:
+def downloads(encoder: str) -> tuple[str, ...]:
     """Names of weights that the library offers for an encoder."""
     if encoder.startswith("tu-"):
         return ("imagenet",)
@@ -157,7 +157,7 @@ def _downloaded(architecture: str, encoder: str, weights: str, channels_out: int
         numbers = smp.encoders.get_preprocessing_params(encoder, weights)
     except Exception as error:  # types of errors differ between versions of the hub's client
         raise FileNotFoundError(
-            f"encoder_weights={weights!r} of {encoder!r} could not be downloaded: {_first_line(error)}; "
+            f"encoder_weights={weights!r} of {encoder!r} could not be downloaded: {first_line(error)}; "
             "give null, or the path of a file with the encoder's state dict"
         ) from error
     top = numbers["input_range"][1]
@@ -165,29 +165,29 @@ def _downloaded(architecture: str, encoder: str, weights: str, channels_out: int
     return model, (mean, std)
 
 
-def _load_file(encoder: nn.Module, name: str, weights: str | Path) -> None:
+def load_encoder(encoder: nn.Module, name: str, weights: str | Path) -> None:
     path = Path(weights).expanduser()
     given = f"encoder_weights={str(weights)!r}"
     if not path.is_file():
         raise FileNotFoundError(
             f"{given} is no file (tried {path.absolute()}), and {name!r} has no weights of that name (it has: "
-            f"{', '.join(_downloads(name))}); give the path of a state dict of the encoder, or null"
+            f"{', '.join(downloads(name))}); give the path of a state dict of the encoder, or null"
         )
     read = load_file if path.suffix == ".safetensors" else partial(torch.load, weights_only=True)
     try:
         state = read(path, "cpu")
     except Exception as error:  # the readers raise many types of errors for files of other formats
-        raise ValueError(f"{given} cannot be read as a state dict: {_first_line(error)}") from error
+        raise ValueError(f"{given} cannot be read as a state dict: {first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{given} is no state dict: expected a mapping of names to tensors")
     try:
         encoder.load_state_dict(dict(state))
     except (RuntimeError, KeyError) as error:
-        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3]) or _first_line(error)
+        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3]) or first_line(error)
         raise ValueError(f"{given} does not fit encoder={name!r}: {detail[:300]}") from error
 
 
-def _numbers(encoder: str) -> Numbers:
+def numbers_of(encoder: str) -> Numbers:
     """Mean and std for an encoder's ImageNet weights, without a download."""
     if encoder.startswith("tu-"):
         numbers = smp.encoders.get_preprocessing_params(encoder)
@@ -198,12 +198,12 @@ def _numbers(encoder: str) -> Numbers:
     return DPN if encoder.startswith("dpn") else IMAGENET
 
 
-def _unknown(argument: str, value: str, known: Iterable[str]) -> str:
+def unknown(argument: str, value: str, known: Iterable[str]) -> str:
     lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(value.lower(), lower, n=3, cutoff=0.4)
     choice = f"nearest: {', '.join(lower[name] for name in near)}" if near else f"known: {', '.join(known)}"
     return f"{argument}={value!r} is unknown; {choice}"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -16,5 +16,6 @@ from .regions.random_windows import RegionRandom as RegionRandom
 from .robust import RobustCoreset as RobustCoreset
 from .suggestive import Suggestive as Suggestive
 from .table import STRATEGIES as STRATEGIES
+from .typiclust import TypiClust as TypiClust
 from .uncertain import UncertaintySampling as UncertaintySampling
 from .vaal import VAAL as VAAL

@@ -34,7 +34,7 @@ def choose(
         raise ValueError(f"per_stage={per_stage}: expected a positive number of images")
     if len(left) == 0:
         raise ValueError("per_stage: every image of the pool is labelled already")
-    if len(left) <= per_stage:
+    if len(left) <= per_stage and candidates.quota is None:
         return Query.of(left, "remainder")
     name = type(strategy).__name__
     if asks_for_regions(strategy):
@@ -55,6 +55,8 @@ def choose(
             faults.append("picked a row twice")
     if not np.isin(query.rows, left).all():
         faults.append("picked outside the unlabelled pool")
+    elif len(candidates.within_quota(query)) < len(query):
+        faults.append("picked more images of a group than the quota admits")
     if faults:
         raise ValueError(f"strategy {name} breaks its contract: it {' and '.join(faults)}")
     return query
@@ -69,7 +71,10 @@ def highest(candidates: Candidates, score: Floats, number: int, source: str) -> 
         [8]
     """
     position = candidates.unlabelled
-    order = position[np.argsort(-np.asarray(score, dtype=np.float64)[position], kind="stable")][:number]
+    order = position[np.argsort(-np.asarray(score, dtype=np.float64)[position], kind="stable")]
+    if candidates.quota is not None:
+        order = order[candidates.quota.admits(order)]
+    order = order[:number]
     return Query.of(candidates.rows[order], source, np.asarray(score)[order])
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from al_lightning.core.arrays import Floats
 from al_lightning.core.prediction import Prediction
 from al_lightning.core.query import Query
+from al_lightning.core.quota import Quota
 from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import weighted_kmeans
 from al_lightning.strategies.base import highest, top_up
@@ -68,21 +69,30 @@ class UncertaintyClustering:
         if not self.clustering:
             return highest(candidates, similarity, per_stage, "feature-similarity")
         position = candidates.unlabelled
-        features = candidates.value("feature-mean")[position]
+        features = candidates.value("feature-mean")
         weights = np.maximum(similarity[position].astype(np.float64), 0) + 1e-8
-        large = len(position) * per_stage > LARGE
+        restarts, iterations = effort(len(position), per_stage)
         found = weighted_kmeans(
             features,
             weights if self.uncertainty else np.ones_like(weights),
             per_stage,
             rng,
-            restarts=self.restarts or (1 if large else 10),
-            iterations=self.iterations or (20 if large else 300),
+            restarts=self.restarts or restarts,
+            iterations=self.iterations or iterations,
             size_normalised=self.size_normalised,
+            positions=position,
+            progress=candidates.progress,
         )
-        pick, distance = medoids(features, found.centroids, found.assignment, similarity[position])
+        pick, distance = medoids(
+            features, found.centroids, found.assignment, similarity[position], position, candidates.quota
+        )
         query = Query.of(candidates.rows[position[pick]], "cluster", distance)
         return top_up(candidates, query, similarity, per_stage)
+
+
+def effort(vectors: int, clusters: int) -> tuple[int, int]:
+    """(restarts, most Lloyd steps) of k-means, so that it takes a minute instead of an hour."""
+    return (1, 20) if vectors * clusters > LARGE else (10, 300)
 
 
 def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,11 +115,18 @@ def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor
 
 
 def medoids(
-    features: Floats, centroids: Floats, assignment: NDArray[np.int64], preferred: Floats
+    features: Floats,
+    centroids: Floats,
+    assignment: NDArray[np.int64],
+    preferred: Floats,
+    positions: NDArray[np.int64] | None = None,
+    quota: Quota | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The member of each cluster that is nearest its centroid; of equally near ones that of higher `preferred`.
 
-    features (N, D), centroids (K, D), assignment (N,), preferred (N,) -> positions (K,), distances (K,).
+    features (N, D), centroids (K, D), assignment (n,), preferred (n,) of the features at `positions` (n,), which are
+    all where it is None -> which of these (K,), distances (K,). With a quota of groups, clusters pick one after the
+    other, each the nearest member whose group has a pick left, and some may pick none.
 
     Example:
         >>> features, centroids = np.array([[0.0], [1.0], [9.0]]), np.array([[0.75], [9.0]])
@@ -117,10 +134,22 @@ def medoids(
         >>> position.tolist(), distance.tolist()
         ([1, 2], [0.25, 0.0])
     """
-    distance = np.empty(len(features))
-    for start in range(0, len(features), 4096):
+    positions = np.arange(len(features)) if positions is None else positions
+    distance = np.empty(len(positions))
+    for start in range(0, len(positions), 4096):
         block = slice(start, start + 4096)
-        distance[block] = np.linalg.norm(features[block] - centroids[assignment[block]], axis=1)
-    order = np.lexsort((np.arange(len(features)), -preferred.astype(np.float64), distance, assignment))
-    pick = order[np.unique(assignment[order], return_index=True)[1]]
+        distance[block] = np.linalg.norm(features[positions[block]] - centroids[assignment[block]], axis=1)
+    order = np.lexsort((np.arange(len(positions)), -preferred.astype(np.float64), distance, assignment))
+    first = np.unique(assignment[order], return_index=True)[1]
+    if quota is None:
+        pick = order[first]
+        return pick, distance[pick]
+    left = quota.left.copy()
+    nearest = []
+    for members in np.split(order, first[1:]):
+        groups = quota.group[positions[members]]
+        if len(fits := np.flatnonzero(left[groups] > 0)):
+            nearest.append(members[fits[0]])
+            left[groups[fits[0]]] -= 1
+    pick = np.array(nearest, dtype=np.int64)
     return pick, distance[pick]

@@ -29,5 +29,11 @@ class TACoreset:
         return {"latent": prediction.latent.float()}
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
-        position, distance = k_center_greedy(candidates.value("latent"), candidates.labelled, per_stage)
+        position, distance = k_center_greedy(
+            candidates.value("latent"),
+            candidates.labelled,
+            per_stage,
+            quota=candidates.quota,
+            progress=candidates.progress,
+        )
         return Query.of(candidates.rows[position], "k-center", distance)

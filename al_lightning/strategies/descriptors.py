@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -95,8 +95,42 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
         values, vectors = torch.linalg.eigh(_gram(read, mean, n))
         axes = slice(n - kept, n)
         return _host((vectors[:, axes] * values[axes].clamp_min(0).sqrt()).flip(1))
-    generator = torch.Generator().manual_seed(seed)
-    basis = torch.randn(dimensions, min(components + oversample, n, dimensions), generator=generator)
+    basis = _basis(read, mean, blocks, min(components + oversample, n, dimensions), passes, seed)
+    inside = torch.cat([(read(*block) - mean) @ basis for block in blocks])
+    axes = torch.linalg.eigh(_products(inside)).eigenvectors[:, -kept:].flip(1)
+    return _host(inside @ axes.float())
+
+
+def pca_blocks(read: Read, n: int, components: int, passes: int = 4, oversample: int = 10) -> Iterator[Floats]:
+    """As `pca`, but the coordinates (b, D) of one block after the other, which are not held together.
+
+    Example:
+        >>> vectors = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
+        >>> [len(block) for block in pca_blocks(lambda start, stop: vectors[start:stop], 3, 1)]
+        [3]
+    """
+    if n <= EXACT:
+        yield pca(read, n, components)
+        return
+    dimensions = read(0, 1).shape[1]
+    blocks = _blocks(n, dimensions, CHUNK_BYTES)
+    total = torch.zeros(dimensions, dtype=torch.float64)
+    for block in blocks:
+        total += read(*block).sum(0, dtype=torch.float64)
+    mean = (total / n).float()
+    width, kept = min(components + oversample, n, dimensions), min(components, n - 1, dimensions)
+    basis = _basis(read, mean, blocks, width, passes, 0)
+    products = torch.zeros(width, width, dtype=torch.float64)
+    for block in blocks:
+        products += _products((read(*block) - mean) @ basis)
+    axes = basis @ torch.linalg.eigh(products).eigenvectors[:, -kept:].flip(1).float()
+    for block in blocks:
+        yield _host((read(*block) - mean) @ axes)
+
+
+def _basis(read: Read, mean: Tensor, blocks: list[tuple[int, int]], width: int, passes: int, seed: int) -> Tensor:
+    """(F, width) orthonormal basis that holds the first principal axes, by subspace iteration."""
+    basis = torch.randn(len(mean), width, generator=torch.Generator().manual_seed(seed))
     for _ in range(passes):
         product = torch.zeros_like(basis)
         for block in blocks:
@@ -105,9 +139,7 @@ def pca(read: Read, n: int, components: int, passes: int = 4, oversample: int = 
         del basis  # before QR, which needs two more of its size
         basis = torch.linalg.qr(product).Q
         del product
-    inside = torch.cat([(read(*block) - mean) @ basis for block in blocks])
-    axes = torch.linalg.eigh(_products(inside)).eigenvectors[:, -kept:].flip(1)
-    return _host(inside @ axes.float())
+    return basis
 
 
 def _gram(read: Read, mean: Tensor, n: int) -> Tensor:

@@ -63,7 +63,8 @@ class Mixture:
             ):
                 if number > 0:
                     picks = strategy.select(left, number, rng)
-                    chosen += picks.subset(~np.isin(picks.rows, chosen.rows))
+                    new = picks.subset(~np.isin(picks.rows, chosen.rows))
+                    chosen += candidates.also_labelled(chosen.rows).within_quota(new)
         return chosen
 
 

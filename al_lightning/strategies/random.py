@@ -16,7 +16,10 @@ from al_lightning.strategies.base import draw
 
 @dataclass(frozen=True)
 class Random:
-    """Draw uniformly from the unlabelled pool, without replacement."""
+    """Draw uniformly from the unlabelled pool, without replacement.
+
+    With a quota of groups, each draw is from the images whose group has a pick left.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
@@ -24,4 +27,7 @@ class Random:
         return {}
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
-        return Query.of(draw(candidates.rows[candidates.unlabelled], per_stage, rng), "random")
+        if candidates.quota is None:
+            return Query.of(draw(candidates.rows[candidates.unlabelled], per_stage, rng), "random")
+        position = rng.permutation(candidates.unlabelled)
+        return Query.of(candidates.rows[position[candidates.quota.admits(position)][:per_stage]], "random")

@@ -30,6 +30,7 @@ STRATEGIES: Table[Any] = Table(
         "unc-pca-hash": "al_lightning.strategies.hashing:UncPCAHash",
         "vaal": "al_lightning.strategies.vaal:VAAL",
         "uncertainty-clustering": "al_lightning.strategies.clustering:UncertaintyClustering",
+        "typiclust": "al_lightning.strategies.typiclust:TypiClust",
         "suggestive": "al_lightning.strategies.suggestive:Suggestive",
         "asa": "al_lightning.strategies.asa:ASA",
         "ceal": "al_lightning.strategies.ceal:CEAL",

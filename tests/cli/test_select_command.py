@@ -44,7 +44,7 @@ def test_random_draws_only_unlabelled_rows_and_repeats_with_its_seed():
         ({"labelled": np.array([True, False, True, False])}, "labelled: .*bool"),
         ({"per_stage": 0}, "per_stage=0: expected between 1 and the 3 unlabelled rows"),
         ({"per_stage": 4}, "per_stage=4"),
-        ({"strategy": "best"}, "strategy='best': expected 'k-center' or 'random'"),
+        ({"strategy": "best"}, "strategy='best': expected one of 'k-center', 'typiclust'"),
     ],
 )
 def test_wrong_arguments_are_named(change, match):
