@@ -107,7 +107,7 @@ def _named(option: str, read: Any, path: Path, *arguments: Any) -> Any:
 
 def _write(output: Path, query: Query, features: Features, groups: list[str] | None) -> None:
     """A line for each pick: rank from 1, id and row, group where there are groups, source, score."""
-    from al_lightning.core.run_folder import write_atomic
+    from al_lightning.core.files import write_atomic
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

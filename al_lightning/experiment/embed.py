@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from al_lightning.core.arrays import Size
+from al_lightning.core.files import write_atomic
 from al_lightning.core.progress import Progress, silent
-from al_lightning.core.run_folder import write_atomic
+from al_lightning.core.threads import Threads
 from al_lightning.data.cache import resize_image
 from al_lightning.data.errors import DataError, decoded
 from al_lightning.data.images import ImageReading, image_reading
 from al_lightning.data.own.layout import IMAGES, Side, find_parts, read_folder
-from al_lightning.data.sample import threads
 from al_lightning.data.walk import some
 from al_lightning.experiment.features import ids_file
 from al_lightning.strategies.descriptors import pca_blocks
@@ -216,7 +216,7 @@ def _batches(
             return error
 
     names = list(images)
-    with ThreadPoolExecutor(threads()) as pool:
+    with Threads() as pool:
 
         def submit(start: int) -> list[tuple[str, Future[NDArray[np.uint8] | DataError]]]:
             return [(name, pool.submit(read, images[name])) for name in names[start : start + batch]]

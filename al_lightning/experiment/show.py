@@ -14,18 +14,15 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from al_lightning.config import Config, from_saved, plain
+from al_lightning.config import Config, plain
 from al_lightning.core.arrays import Rows
-from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
 from al_lightning.core.prediction import Batch, Prediction
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.task import IGNORE
 from al_lightning.data import Cache, DenseDataset
 from al_lightning.data.cache import resize_target
-from al_lightning.experiment.checkpoints import recorded
-from al_lightning.experiment.setup import build_dataset, build_learner, complete
-from al_lightning.learners import Committee
+from al_lightning.experiment.trained import dataset_of, load_trained, saved_config
 from al_lightning.metrics.dense import confusion, foreground, overlaps
 
 WIDTH = 1.7
@@ -33,41 +30,29 @@ WIDTH = 1.7
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The learner of a run's last finished stage."""
+class Shown:
+    """The learner of a run's last finished stage, and how a picture names it."""
 
     title: str
     config: Config
     learner: pl.LightningModule
 
     @classmethod
-    def of(cls, path: Path, dataset: DenseDataset) -> Trained:
+    def of(cls, path: Path, dataset: DenseDataset) -> Shown:
         """Load the best weights of the last finished stage.
 
         Raises:
             FileNotFoundError: the folder holds no run, no finished stage, or no weights.
         """
-        folder = RunFolder(path)
-        config = complete(from_saved(_config_file(path)))
-        section = config.learner
-        rows = folder.rows()
+        rows = RunFolder(path).rows()
         if not rows:
             raise FileNotFoundError(f"{path}: no stage of this run has finished; wait, or resume it")
-        last = rows[-1]
-        done = folder.progress(last["stage"])
-        members: list[pl.LightningModule] = []
-        for member in range(section.committee.members):
-            file, digest = recorded(folder, last["stage"], member, done)
-            if not file.is_file():
-                raise FileNotFoundError(f"{file}: the weights of this run are gone; pictures need them")
-            learner = build_learner(config, dataset, mc_passes=1)
-            load_weights(learner, file, digest)
-            members.append(learner)
-        trained = members[0] if len(members) == 1 else Committee(members)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        found = load_trained(path, dataset, rows[-1]["stage"], 1, device)
+        section = found.config.learner
         name = section.options.get("architecture", section.name)
-        title = f"{name}, {config.strategy.name}\nseed {config.seed}, {last['labelled']} labels"
-        return cls(title, config, trained.to(device).eval())
+        title = f"{name}, {found.config.strategy.name}\nseed {found.config.seed}, {rows[-1]['labelled']} labels"
+        return cls(title, found.config, found.learner)
 
     def predict(self, cache: Cache, rows: Rows) -> Iterator[NDArray[Any]]:
         """Classes (H, W) or depth (H, W) in cm of each row."""
@@ -100,13 +85,14 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
     """
     if images < 1:
         raise ValueError(f"images={images}: expected at least one")
-    sections = [plain(from_saved(_config_file(path)))["dataset"] for path in paths]
+    sections = [plain(saved_config(RunFolder(path)))["dataset"] for path in paths]
     for path, section in zip(paths, sections, strict=True):
         if section != sections[0]:
             raise ValueError(f"{path}: its dataset or options differ from those of {paths[0]}; draw them one by one")
-    dataset = build_dataset(from_saved(_config_file(paths[0])), RunFolder(paths[0]).recorded_splits())
+    first = RunFolder(paths[0])
+    dataset = dataset_of(first, saved_config(first))
     cache = Cache(dataset, "none")
-    runs = [Trained.of(path, dataset) for path in paths]
+    runs = [Shown.of(path, dataset) for path in paths]
     scores = np.array([score(guess, truth) for guess, truth in _answers(runs[0], cache, dataset.test)])
     better = 1 if dataset.task.kind == "segmentation" else -1
     order = dataset.test[np.argsort(better * scores, kind="stable")]
@@ -173,14 +159,7 @@ def colours(values: NDArray[Any], dataset: DenseDataset, truth: NDArray[Any]) ->
     return np.where((values == IGNORE)[..., None], 0.5, found)
 
 
-def _answers(run: Trained, cache: Cache, rows: Rows) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _answers(run: Shown, cache: Cache, rows: Rows) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Prediction and target (H, W) of each row at the learner's size."""
     for row, guess in zip(rows.tolist(), run.predict(cache, rows), strict=True):
         yield guess, resize_target(cache.dataset.read_target(row), cache.dataset.size)
-
-
-def _config_file(path: Path) -> Path:
-    file = RunFolder(path).config
-    if not file.is_file():
-        raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
-    return file
