@@ -20,6 +20,7 @@ from al_lightning.core.run_folder import RunFolder, write_atomic
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
+from al_lightning.experiment.orphans import follow_launcher
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, is_main, run_stage
@@ -58,6 +59,7 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
         DataError, FileNotFoundError: the data are invalid or missing.
     """
     console = console or Console()
+    follow_launcher()
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
     begun = folder.config.is_file()
