@@ -102,7 +102,8 @@ class _Hook:
                 return torch.zeros_like(values)
             scale = ((1 - p) * (1 + p * ALPHA**2)) ** -0.5
             return values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
-        return torch.zeros_like(values) if p == 1 else (values * (1 / (1 - p))).masked_fill_(drop, 0)
+        scaled: Tensor = values * (1 / (1 - p) if p < 1 else 0.0)
+        return scaled.masked_fill_(drop, 0)
 
 
 def scramble(x: Tensor, key: int, salt: int | Tensor) -> Tensor:

@@ -188,8 +188,12 @@ class Pix2Pix(pl.LightningModule):
                 self._step(generator, loss)
         losses |= {"train/adversarial": adversarial, "train/l1": distance}
         size = len(batch["rows"])
-        self.log_dict({k: v.detach() for k, v in losses.items()}, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
-        self.log("train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self.log_dict(
+            {k: v.detach() for k, v in losses.items()}, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
+        self.log(
+            "train/loss", loss.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Updates the metrics; "val/loss" is the L1 term without λ, of maps in [−1, 1], averaged over images."""

@@ -75,7 +75,11 @@ def test_the_other_rank_ends_and_the_run_is_resumed(tiny, write_config):
     for victim in (1, 0):
         before = last.stat().st_mtime_ns if last.exists() else 0
         first = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         deadline = time.monotonic() + 200
         while (not last.exists() or last.stat().st_mtime_ns == before) and time.monotonic() < deadline:
