@@ -137,8 +137,9 @@ class DenseLearner(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch["image"])
-        pairs = zip(output.split(1), batch["target"].split(1), strict=True)
-        self.evaluation.update("val", output, batch, torch.stack([self.loss(*pair) for pair in pairs]))
+        each = [slice(image, image + 1) for image in range(len(output))]
+        losses = torch.stack([self.loss(output[one], batch["target"][one]) for one in each])
+        self.evaluation.update("val", output, batch, losses)
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.evaluation.results("val"), prog_bar=True)

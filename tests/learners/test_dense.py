@@ -16,8 +16,8 @@ from al_lightning.data import PoolDataModule
 from al_lightning.data.datasets.kvasir import kvasir
 from al_lightning.learners import LEARNERS
 from al_lightning.learners.dense import DenseLearner
-from al_lightning.learners.noise import dropout_layers, keyed_dropout
 from al_lightning.learners.losses import Discrepancy
+from al_lightning.learners.noise import dropout_layers, keyed_dropout
 from al_lightning.learners.outputs import probabilities
 from al_lightning.learners.unet import unet
 from al_lightning.networks.unet import PlainUNet
