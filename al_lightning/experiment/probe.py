@@ -18,6 +18,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.plugins import CheckpointIO
 
 from al_lightning.config import ConfigError
@@ -147,6 +148,8 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
             default_root_dir=folder,
         )
     )
+    if options.get("sync_batchnorm") and trainer.world_size > 1 and isinstance(trainer.accelerator, CPUAccelerator):
+        raise ConfigError("trainer.sync_batchnorm=True: PyTorch has it for GPUs alone, and the ranks are on CPUs")
     trainer.fit(learner, data)
     tested = trainer.test(learner, data, verbose=False)
     if not tested or not tested[0]:

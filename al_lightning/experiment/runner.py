@@ -28,6 +28,7 @@ from al_lightning.experiment.environment import environment
 from al_lightning.experiment.garbage import only_new, release
 from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
+from al_lightning.experiment.orphans import follow_launcher
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
@@ -86,6 +87,7 @@ def run(
         KeyboardInterrupt: after SIGINT.
         SystemExit: after SIGTERM, SIGUSR1 or SIGHUP, with the code 128 + the signal's number.
     """
+    follow_launcher()
     with interruptible():
         return _run(config, console or Console(), folder, take_over, fit)
 

@@ -137,9 +137,9 @@ class DenseLearner(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         output = self(batch["image"])
-        pairs = zip(output, batch["target"], strict=True)
-        losses = [self.loss(one[None], target[None]) for one, target in pairs]
-        self.evaluation.update("val", output, batch, torch.stack(losses))
+        each = [slice(image, image + 1) for image in range(len(output))]
+        losses = torch.stack([self.loss(output[one], batch["target"][one]) for one in each])
+        self.evaluation.update("val", output, batch, losses)
 
     def on_validation_epoch_end(self) -> None:
         self.log_dict(self.evaluation.results("val"), prog_bar=True)

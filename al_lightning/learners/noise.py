@@ -101,10 +101,10 @@ class _Hook:
             if p == 1:
                 return torch.zeros_like(values)
             scale = ((1 - p) * (1 + p * ALPHA**2)) ** -0.5
-            moved: Tensor = values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
-            return moved
-        kept: Tensor = values * (1 / (1 - p)) if p < 1 else torch.zeros_like(values)
-        return kept.masked_fill_(drop, 0)
+            kept: Tensor = values.masked_fill(drop, ALPHA)
+            return kept * scale - scale * p * ALPHA
+        scaled: Tensor = values * (1 / (1 - p) if p < 1 else 0.0)
+        return scaled.masked_fill_(drop, 0)
 
 
 def scramble(x: Tensor, key: int, salt: int | Tensor) -> Tensor:

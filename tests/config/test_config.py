@@ -61,6 +61,7 @@ def test_a_new_name_drops_the_options_of_the_old_one(base, tmp_path):
         ("budget=3", ["budget=3", "initial"]),
         ("seed=-1", ["seed=-1"]),
         ("name=a/b", ["name='a/b'", "folder"]),
+        ("loader.workers=100000", ["loader.workers=100000", "at most", "processes"]),
         ("nonsense", ["nonsense", "key=value"]),
     ],
 )

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from experiment_runs import QUIET, run, without_times
 from omegaconf import OmegaConf
+from rich.console import Console
 
 from al_lightning import experiment
+from al_lightning.config import load
 
 
 def test_a_run_leaves_rows_state_and_config(tiny, write_config):
@@ -103,3 +105,21 @@ def test_full_supervision_is_one_stage_with_everything(tiny, write_config):
     (row,) = folder.rows()
     assert (row["labelled"], row["fraction"], row["selected"]) == (18, 1.0, [])
     assert run(path, "strategy.name=full", "trainer.max_epochs=1").rows() == (row,)
+
+
+def test_the_first_line_has_the_images_a_step_where_they_are_not_those_of_a_batch(tiny, write_config, tmp_path):
+    path = write_config(tiny)
+    for override, expected in (
+        ("trainer.accumulate_grad_batches=3", "16 x 16 pixels, 12 images a step (4 images x 3 batches)"),
+        ("trainer.accumulate_grad_batches=1", "16 x 16 pixels"),
+    ):
+        with (tmp_path / "output").open("w") as output:
+            overrides = [override, "budget.stages=1", f"name=n{override[-1]}"]
+            experiment.run(load([path], overrides), Console(file=output))
+        assert (tmp_path / "output").read_text().splitlines()[0].endswith(expected)
+
+
+def test_a_discrepancy_trains_on_where_no_image_is_unlabelled(tiny, write_config):
+    tiny["learner"]["options"]["discrepancy"] = 0.1
+    tiny["budget"] = {"initial": 15, "per_stage": 3, "stages": 2}
+    assert [row["labelled"] for row in run(write_config(tiny), "strategy.name=random").rows()] == [15, 18]

@@ -139,3 +139,30 @@ def test_objects_of_each_part_of_the_test_set_are_scored_apart():
             assert found[f"test/{key}{end}"].item() == pytest.approx(value, rel=1e-5), key
     assert found["test/object_f1_A"] == pytest.approx(2 * 2 / (2 * 2 + 1))
     assert found["test/object_f1_B"] == pytest.approx(2 * 1 / (2 * 1 + 1))
+
+
+@pytest.mark.parametrize(("kind", "task"), [("unet", POLYP), ("unet", DEPTH), ("pix2pix", POLYP)])
+def test_validation_loss_is_the_mean_over_images_whatever_the_batches(kind, task):
+    """With ignored and unmeasured pixels, which weigh images differently in the loss of a batch; fillers count not."""
+    learner = built(kind, task).eval()
+    data = batch(5, 32)
+    if task.kind == "depth":
+        data["target"] = 20 * torch.rand(5, 1, 32, 32)
+        data["target"][1, :, 3:] = torch.nan
+    else:
+        data["target"] = torch.randint(0, 2, (5, 32, 32)).to(torch.uint8)
+        data["target"][1, 3:] = 255
+    evaluation = learner.dense.evaluation if kind == "pix2pix" else learner.evaluation
+
+    def loss(*places: list[int], filler: int | None = None) -> float:
+        with torch.no_grad():
+            for part in places:
+                learner.validation_step({key: value[part] for key, value in data.items()}, 0)
+            if filler is not None:
+                learner.validation_step({key: value[[filler]] for key, value in data.items()} | {"filler": True}, 0)
+        return evaluation.results("val")["val/loss"].item()
+
+    alone = [loss([image]) for image in range(5)]
+    assert loss([0, 1, 2, 3, 4]) == pytest.approx(np.mean(alone), rel=1e-5)
+    assert loss([0, 1, 2], [3, 4], filler=1) == pytest.approx(np.mean(alone), rel=1e-5)
+    assert np.std(alone) > 1e-4

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,7 @@ def differences(one: Result, other: Result) -> list[str]:
     found = [key for key in ("picks", "source", "regions", "pseudo") if one[key] != other[key]]
     for key in ("score", "metrics"):
         flat = [
-            list(result[key].values())
-            if isinstance(result[key], Mapping)
-            else [value for part in result[key] for value in part]
+            list(result[key].values()) if isinstance(result[key], Mapping) else [*chain(*result[key])]
             for result in (one, other)
         ]
         if len(flat[0]) != len(flat[1]) or any(not near(a, b) for a, b in zip(*flat, strict=True)):
