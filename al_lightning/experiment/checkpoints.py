@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,9 @@ def unfinished(root: Path, place: Path, repair: bool = True) -> Path | None:
     """
     last = place / LAST
     if not repair:
+        deadline = time.monotonic() + 60
+        while not last.is_file() and previous(last).is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)  # until the one that repairs has renamed it
         return last if last.is_file() else None
     error: CheckpointError | None = None
     for file in (last, previous(last)):

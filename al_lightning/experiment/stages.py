@@ -203,7 +203,8 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
     return {
         "seconds": time.perf_counter() - begin,
         "checkpoint": checkpoint,
-        "digest": checkpoints.digest(file),
+        # Other ranks know only that of the checkpoint which they resumed from.
+        "digest": checkpoints.digest(file) if is_main() else None,
         "steps": steps.count,
     }
 
