@@ -50,8 +50,8 @@ def _pictures(run: Run, ids: list[str]) -> dict[str, Image]:
     from al_lightning.config.options import build
     from al_lightning.data import DATASETS
 
-    section = from_saved(run.path / "config.yaml").dataset
     try:
+        section = from_saved(run.path / "config.yaml").dataset
         dataset = build("dataset", DATASETS, section.name, section.options)
         row_of = {name: row for row, name in enumerate(dataset.ids)}
         return {name: Image.fromarray(dataset.read_image(row_of[name])) for name in ids if name in row_of}

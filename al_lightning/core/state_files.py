@@ -24,7 +24,7 @@ FORMAT = 1
 """Of state files and manifest.json; those without one are of versions before there were digests."""
 HEADER = ("format", "chain")
 _METRICS = {"*": MAYBE_NUMBER}
-_WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()} | {"selected": [PICK | {"id": str}]}
+_WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()}
 _STEPS = {
     "test?": {"seconds": NUMBER, "val": _METRICS, "test": _METRICS},
     "row?": _WHOLE_ROW,

@@ -22,6 +22,7 @@ from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.core.task import IGNORE
 from al_lightning.data import Cache, DenseDataset
 from al_lightning.data.cache import resize_target
+from al_lightning.experiment.records import weights
 from al_lightning.experiment.setup import build_dataset, build_learner, complete
 from al_lightning.learners import Committee
 from al_lightning.loop import load_weights
@@ -56,11 +57,16 @@ class Trained:
         done = folder.progress(last["stage"])
         members: list[pl.LightningModule] = []
         for member in range(section.committee.members):
-            file = path / done[fit_step(member)]["checkpoint"]
+            step = fit_step(member)
+            if step not in done:
+                raise FileNotFoundError(
+                    f"{folder.state(last['stage'])}: holds no {step!r}, so that the weights are unknown"
+                )
+            file = path / done[step]["checkpoint"]
             if not file.is_file():
                 raise FileNotFoundError(f"{file}: the weights of this run are gone; pictures need them")
             learner = build_learner(config, dataset, mc_passes=1)
-            load_weights(learner, file)
+            load_weights(learner, weights(folder, last["stage"], done[step]))
             members.append(learner)
         trained = members[0] if len(members) == 1 else Committee(members)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
