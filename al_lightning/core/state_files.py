@@ -18,7 +18,7 @@ from typing import Any
 from al_lightning.core.digest import digest
 from al_lightning.core.json_files import MAYBE_NUMBER, NUMBER, expect, read_json
 from al_lightning.core.pool import PSEUDO
-from al_lightning.core.stage_rows import PICK, ROW
+from al_lightning.core.stage_rows import ROW
 
 FORMAT = 1
 """Of state files and manifest.json; those without one are of versions before there were digests."""

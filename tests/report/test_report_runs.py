@@ -65,7 +65,7 @@ def test_a_torn_last_line_is_left_out_wherever_it_is_cut(tmp_path):
         ('{"stage": 0, "lab\n{"stage": 1, "labelled": 2, "test": {}}\n', "line 1: not JSON"),
         ('{"stage": 0, "labelled": 2}\n', "no 'test'"),
         ('{"stage": 0, "labelled": 2, "test": {}}\n' * 2, "stage 0 occurs twice"),
-        ("[1]\n", "no 'stage'"),
+        ("[1]\n", "expected an object, found a list"),
     ],
 )
 def test_damaged_rows_are_refused(tmp_path, text, message):
