@@ -27,7 +27,7 @@ class StageRow(TypedDict):
     selected: list[dict[str, Any]]
 
 
-PICK = {"id?": str, "source?": (str, NoneType), "score?": MAYBE_NUMBER}
+PICK = {"id": str, "source?": (str, NoneType), "score?": MAYBE_NUMBER}
 ROW = {
     "stage": int,
     "labelled": NUMBER,

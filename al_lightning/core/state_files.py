@@ -18,13 +18,13 @@ from typing import Any
 from al_lightning.core.digest import digest
 from al_lightning.core.json_files import MAYBE_NUMBER, NUMBER, expect, read_json
 from al_lightning.core.pool import PSEUDO
-from al_lightning.core.stage_rows import PICK, ROW
+from al_lightning.core.stage_rows import ROW
 
 FORMAT = 1
 """Of state files and manifest.json; those without one are of versions before there were digests."""
 HEADER = ("format", "chain")
 _METRICS = {"*": MAYBE_NUMBER}
-_WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()} | {"selected": [PICK | {"id": str}]}
+_WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()}
 _STEPS = {
     "test?": {"seconds": NUMBER, "val": _METRICS, "test": _METRICS},
     "row?": _WHOLE_ROW,

@@ -13,6 +13,7 @@ from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.data import DenseDataset
 from al_lightning.experiment.checkpoints import recorded
+from al_lightning.experiment.records import check_weights
 from al_lightning.experiment.setup import build_dataset, build_learner, complete
 from al_lightning.learners import Committee
 
@@ -92,9 +93,7 @@ def load_trained(
     done = folder.progress(stage)
     members: list[pl.LightningModule] = []
     for member in range(config.learner.committee.members):
-        file, digest = recorded(folder, stage, member, done)
-        if not file.is_file():
-            raise FileNotFoundError(f"{file}: the weights of this run are gone; put the file back from a copy")
+        file, digest = check_weights(folder, stage, done[fit_step(member)], recorded(folder, stage, member, done))
         members.append(build_learner(config, data, stage, member, mc_passes))
         load_weights(members[-1], file, digest)
     learner = members[0] if len(members) == 1 else Committee(members)

@@ -35,6 +35,16 @@ def test_torn_last_line_is_dropped_and_overwritten(tmp_path):
         folder.stages.write_bytes(whole)
 
 
+def test_a_complete_last_line_without_newline_keeps_its_row(tmp_path):
+    folder = RunFolder(tmp_path)
+    rows = [{"stage": i, "labelled": i, "test": {"miou": 0.1}} for i in range(3)]
+    for row in rows[:2]:
+        folder.append_row(row)
+    folder.stages.write_bytes(folder.stages.read_bytes().rstrip())
+    folder.append_row(rows[2])
+    assert [json.loads(line) for line in folder.stages.read_text().splitlines()] == rows
+
+
 def test_a_row_is_appended_once(tmp_path):
     folder = RunFolder(tmp_path)
     for _ in range(2):

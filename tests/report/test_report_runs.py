@@ -65,13 +65,51 @@ def test_a_torn_last_line_is_left_out_wherever_it_is_cut(tmp_path):
         ('{"stage": 0, "lab\n{"stage": 1, "labelled": 2, "test": {}}\n', "line 1: not JSON"),
         ('{"stage": 0, "labelled": 2}\n', "no 'test'"),
         ('{"stage": 0, "labelled": 2, "test": {}}\n' * 2, "stage 0 occurs twice"),
-        ("[1]\n", "no 'stage'"),
+        ("[1]\n", "expected an object, found a list"),
     ],
 )
 def test_damaged_rows_are_refused(tmp_path, text, message):
     (tmp_path / "stages.jsonl").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_rows(tmp_path / "stages.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("environment.json", b"", r"environment\.json: is empty"),
+        ("environment.json", b"[]", r"environment\.json: expected an object, found a list"),
+        ("environment.json", b'{"dataset": 5}', r"environment\.json: dataset=5: expected an object"),
+        (
+            "environment.json",
+            b'{"cost": {"pool": {"pixels": "many"}}}',
+            r"environment\.json: cost\.pool\.pixels='many'",
+        ),
+        ("environment.json", b'{"a": "\xff"}', r"environment\.json: not in UTF-8"),
+        ("environment.json", bytes(9), r"environment\.json: holds NUL bytes"),
+        ("config.yaml", b"- 1", r"config\.yaml: expected an object, found a list"),
+        ("config.yaml", b"a: ]", r"config\.yaml: cannot be read"),
+        ("config.yaml", b"a: \xff", r"config\.yaml: cannot be read"),
+        ("config.yaml", bytes(9), r"config\.yaml: cannot be read"),
+        ("config.yaml", b"budget: {stages: many}", r"config\.yaml: budget\.stages='many': expected a whole number"),
+        ("stages.jsonl", b'{"stage": 0, "labelled": 2, "test": 5}\n', r"line 1: test=5: expected an object"),
+        ("stages.jsonl", b'{"stage": "0", "labelled": 2, "test": {}}\n', r"line 1: stage='0': expected a whole number"),
+        (
+            "stages.jsonl",
+            b'{"stage": 0, "labelled": 2, "test": {}, "selected": [{}]}\n',
+            r"line 1: no 'selected\.0\.id'",
+        ),
+    ],
+)
+def test_files_that_were_touched_are_refused_in_one_line(tmp_path, file, content, message):
+    folder = fake(tmp_path, "exp", "core", 0, [0.5])
+    (folder / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        find_runs([tmp_path])
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    with pytest.raises(ValueError, match=rf"{file.replace('.', '[.]')}: .*"):
+        find_runs([tmp_path])
 
 
 def test_what_cannot_be_reported_says_what_to_do(tmp_path):
