@@ -140,6 +140,8 @@ class PatientWandbLogger(WandbLogger):
                 raise
             log.warning("W&B did not start online (%s); the run logs offline", _line(error))
             self._mode = "offline"
+            if wandb.run is None:  # its process holds on to the id of the run that did not start
+                wandb.teardown()
             run = self._init("offline")
         if self._mode == "offline":
             self._known = earlier

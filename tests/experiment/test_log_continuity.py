@@ -89,8 +89,8 @@ def test_csv_and_tensorboard_are_those_of_an_unstopped_run(phase, logged, write_
     steps = [int(row["step"]) for row in lines(whole)]
     assert steps == sorted(steps)
     assert [row["stage/labelled"] for row in lines(whole) if "stage/number" in row] == ["4", "7"]
-    # 4 images in 2 batches, 7 in 4; three epochs of both, and one step for each stage row.
-    assert steps[-1] == 3 * 2 + 1 + 3 * 4
+    # 4 images in 2 batches, 7 in 3 whole ones; three epochs of both, and one step for each stage row.
+    assert steps[-1] == 3 * 2 + 1 + 3 * 3
     assert [step for step, _ in curves(whole)["stage/miou"]] == [4, 7]
     train = [step for step, _ in curves(whole)["train/loss"]]
     assert train == sorted(set(train))
@@ -102,7 +102,7 @@ def test_steps_of_a_committee_count_on(logged, write_config):
     rows = lines(experiment.run(load([write_config(logged)]), QUIET))
     train = [int(row["step"]) for row in rows if "train/loss" in row]
     assert train == sorted(set(train))
-    assert int(rows[-1]["step"]) == 2 * 3 * 2 + 1 + 2 * 3 * 4
+    assert int(rows[-1]["step"]) == 2 * 3 * 2 + 1 + 2 * 3 * 3
 
 
 def test_a_csv_file_keeps_its_rows_and_gains_columns(tmp_path):
