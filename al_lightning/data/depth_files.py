@@ -1,4 +1,4 @@
-"""Depth files -> numbers as they are stored: pictures of grey levels, .npy arrays, and OpenEXR if it is installed."""
+"""Depth files -> numbers as they are stored: grey pictures, .npy and .npz arrays, and OpenEXR if it is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from al_lightning.data.pictures.pixels import equal_channels, grey_of
 from al_lightning.data.pictures.stored import read_pixels
 
-ARRAYS = (".npy", ".exr")
+ARRAYS = (".npy", ".npz", ".exr")
 """Suffixes of depth files that are no pictures."""
 
 
@@ -20,7 +20,7 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     """(H, W) uint8, uint16, uint32, int32 or float32 numbers.
 
     Args:
-        path (Path): a picture of grey levels, .npy or .exr.
+        path (Path): a picture of grey levels, .npy, .npz of one array, or .exr.
         page (int | None): of a picture of several. Default None: it holds one.
 
     Raises:
@@ -30,6 +30,8 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return of_array(np.load(path, allow_pickle=False))
+    if suffix == ".npz":
+        return of_array(_only_array(path))
     if suffix == ".exr":
         return of_array(_exr(path))
     pixels = read_pixels(path, page, only_if_several=True)
@@ -73,6 +75,18 @@ def of_array(values: NDArray[Any]) -> NDArray[Any]:
     if values.size and (values.min() < -(2**31) or values.max() >= 2**31):
         raise ValueError(f"holds whole numbers up to {values.max()}; save float32")
     return values.astype(np.int32)
+
+
+def _only_array(path: Path) -> NDArray[Any]:
+    """The array of an .npz, of which nobody knows which is the depth where it holds several.
+
+    Raises:
+        ValueError: it holds none or several.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        if len(arrays.files) != 1:
+            raise ValueError(f"holds {len(arrays.files)} arrays ({', '.join(arrays.files)}); save the depth alone")
+        return np.asarray(arrays[arrays.files[0]])
 
 
 def _exr(path: Path) -> NDArray[Any]:
