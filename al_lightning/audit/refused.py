@@ -18,7 +18,7 @@ from al_lightning.data.images import ImageReading, image_reading
 from al_lightning.data.masks import MaskOptions, mask_reading
 from al_lightning.data.own.folder_listing import read_folders
 from al_lightning.data.own.listing import Listing
-from al_lightning.data.own.table_listing import locate_csv, read_csv
+from al_lightning.data.own.tables import read_tables
 from al_lightning.data.walk import walk
 
 Kind = Literal["segmentation", "depth"]
@@ -62,7 +62,7 @@ def _listed(root: Path, kind: Kind, options: Mapping[str, Any]) -> Listing | Non
     csv = options.get("csv")
     try:
         if csv:
-            return read_csv(locate_csv(csv, root), root, kind)
+            return read_tables(csv, root, kind)
         return read_folders(root, kind, options.get("images"), options.get("targets"))
     except (ValueError, OSError):
         return None

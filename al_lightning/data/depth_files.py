@@ -1,4 +1,4 @@
-"""Depth files -> numbers as they are stored: pictures of grey levels, .npy arrays, and OpenEXR if it is installed."""
+"""Depth files -> numbers as they are stored: grey pictures, .npy and .npz arrays, and OpenEXR if it is installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from al_lightning.data.pictures.pixels import equal_channels, grey_of
 from al_lightning.data.pictures.stored import read_pixels
 
 EXR_MAGIC = b"\x76\x2f\x31\x01"
-ARRAYS = (".npy", ".exr")
+ARRAYS = (".npy", ".npz", ".exr")
 """Suffixes of depth files that are no pictures."""
 
 
@@ -25,7 +25,7 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     """(H, W) uint8, uint16, uint32, int32 or float32 numbers.
 
     Args:
-        path (Path): a picture of grey levels, .npy or .exr.
+        path (Path): a picture of grey levels, .npy, .npz of one array, or .exr.
         page (int | None): of a picture of several. Default None: it holds one.
 
     Raises:
@@ -36,6 +36,8 @@ def read_numbers(path: Path, page: int | None = None) -> NDArray[Any]:
     if suffix == ".npy":
         _check_npy(path)
         return of_array(np.load(path, allow_pickle=False))
+    if suffix == ".npz":
+        return of_array(_only_array(path))
     if suffix == ".exr":
         return of_array(_exr(path))
     pixels = read_pixels(path, page, only_if_several=True)
@@ -62,15 +64,21 @@ def _check_npy(path: Path) -> None:
         ValueError: it is no array, or one with fewer bytes than it says.
     """
     with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, kind = read(file)
+        shape, kind = _check_header(path, file)
         rest = path.stat().st_size - file.tell()
+    if math.prod(shape) * kind.itemsize > rest:
+        raise ValueError(f"ends after {rest} bytes of an array of {list(shape)} {kind}; it was not written to its end")
+
+
+def _check_header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """(shape, type) of the array in an open .npy, of few enough pixels."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(file)
     if kind.hasobject:
         raise ValueError("holds objects of Python; expected whole or real numbers")
     check_pixels(path, shape)
-    if math.prod(shape) * kind.itemsize > rest:
-        raise ValueError(f"ends after {rest} bytes of an array of {list(shape)} {kind}; it was not written to its end")
+    return shape, kind
 
 
 def exr_size(path: Path) -> Size:
@@ -116,6 +124,20 @@ def of_array(values: NDArray[Any]) -> NDArray[Any]:
     if values.size and (values.min() < -(2**31) or values.max() >= 2**31):
         raise ValueError(f"holds whole numbers up to {values.max()}; save float32")
     return values.astype(np.int32)
+
+
+def _only_array(path: Path) -> NDArray[Any]:
+    """The array of an .npz, of which nobody knows which is the depth where it holds several.
+
+    Raises:
+        ValueError: it holds none or several.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        if len(arrays.files) != 1:
+            raise ValueError(f"holds {len(arrays.files)} arrays ({', '.join(arrays.files)}); save the depth alone")
+        with arrays.zip.open(f"{arrays.files[0]}.npy") as file:
+            _check_header(path, file)
+        return np.asarray(arrays[arrays.files[0]])
 
 
 def _exr(path: Path) -> NDArray[Any]:

@@ -101,8 +101,8 @@ class _Hook:
             if p == 1:
                 return torch.zeros_like(values)
             scale = ((1 - p) * (1 + p * ALPHA**2)) ** -0.5
-            return values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
-        return cast(Tensor, (values * (1 / (1 - p) if p < 1 else 0.0)).masked_fill_(drop, 0))
+            return cast(Tensor, values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA)
+        return (values * (1 / (1 - p) if p < 1 else 0.0)).masked_fill_(drop, 0)
 
 
 def scramble(x: Tensor, key: int, salt: int | Tensor) -> Tensor:

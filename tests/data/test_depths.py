@@ -212,3 +212,13 @@ def test_a_folder_of_depth(tmp_path):
         store(root / "depth" / f"{data.ids[name]}.npy", np.zeros((6, 8)))
     with pytest.raises(DataError, match=r"all other targets of test \(\d\) is not measured"):
         folder(**options_of("dataset", DATASETS, "folder", given))
+
+
+def test_an_npz_of_one_array_is_depth(tmp_path):
+    metres = np.tile(np.linspace(0.02, 0.12, 8), (6, 1)).astype(np.float16)
+    np.savez(tmp_path / "a.npz", depth=metres)
+    reading, _ = depth_reading([tmp_path / "a.npz"], 20.0, unit="m")
+    assert reading.decode(tmp_path / "a.npz") == pytest.approx(100 * metres.astype(float), rel=1e-5)
+    np.savez(tmp_path / "b.npz", depth=metres, valid=metres)
+    with pytest.raises(DataError, match=r"b\.npz: holds 2 arrays \(depth, valid\); save the depth alone"):
+        reading.decode(tmp_path / "b.npz")

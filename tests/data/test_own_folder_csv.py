@@ -105,6 +105,26 @@ def test_columns_that_are_not_read_are_named(root):
     assert csv(root, "image,Depth,mask\n" + lines_of(["x.png"] * 12), task="depth").ids[0] == "images/0"
 
 
+def test_one_table_a_split(tmp_path):
+    for i in range(12):
+        save(tmp_path / "data" / f"{i}.png", grey(i))
+        save(tmp_path / "gt" / f"{i}.png", half())
+    parts = {"train": range(6), "my_val": range(6, 9), "test": range(9, 12)}
+    for name, numbers in parts.items():
+        lines = "".join(f"data/{i}.png,gt/{i}.png\n" for i in numbers)
+        (tmp_path / f"{name}.csv").write_text(f"image,mask\n{lines}")
+    data = folder(str(tmp_path), size=8, csv="*.csv")
+    assert [{int(name.split("/")[1]) for name in ids} for ids in split_ids(data)] == [{*r} for r in parts.values()]
+    assert data.targets[data.ids.index("data/7")] == tmp_path / "gt" / "7.png"
+    assert any("splits by the names of the tables: my_val.csv = validation, test.csv = test" in n for n in data.notes)
+    with (tmp_path / "test.csv").open("a") as table:
+        table.write("data/2.png,gt/2.png\n")
+    with pytest.raises(DataError, match=r"train\.csv: 'data/2' is in test\.csv too; keep one"):
+        folder(str(tmp_path), size=8, csv="*.csv")
+    with pytest.raises(FileNotFoundError, match=r"x\*\.csv: no such file; dataset.options.csv='x\*\.csv'"):
+        folder(str(tmp_path), csv="x*.csv")
+
+
 def test_mistakes_are_named_by_line(root):
     splits = ["train"] * 4 + ["val", "test"]
     good = [f"images/{n}.JPG,masks/{n}.png,g{n},{split}" for n, split in enumerate(splits)]

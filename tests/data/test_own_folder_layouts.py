@@ -267,7 +267,10 @@ def test_nothing_to_read_is_said_with_what_to_do(tmp_path):
         read(tmp_path / "bare")
     tree(tmp_path / "bare", "images/{}.png", "", masks=())
     (tmp_path / "bare" / "masks" / "1.json").write_text("{}")
-    with pytest.raises(DataError, match=r"bare/masks: holds no image; .*1 file left out: 1 \.json; put your images in"):
+    with pytest.raises(
+        DataError,
+        match=r"bare/masks: holds no image; .*1 file left out: 1 \.json; .* drawn as masks first; put your images in",
+    ):
         read(tmp_path / "bare")
     same = tree(tmp_path / "same", "images/{}.png", "masks/{}.png")
     save(same / "masks" / "3.tif", half())
@@ -319,3 +322,22 @@ def test_a_folder_for_each_image_whose_files_are_named_for_what_they_are(tmp_pat
         assert target == tmp_path / mask.format(p=number % 3, i=number)
     assert len(data.ids) == 12
     assert any("paired by: " in note and "<folder>/" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("v.mp4", ".mp4 is a video, whose frames have to be saved as images first"),
+        ("images/a.nii.gz", ".gz is a volume"),
+        ("images/a.HEIC", ".heic is an image of a kind that is not read"),
+        ("../set.zip", "is a file; .zip is an archive, which has to be unpacked first"),
+    ],
+)
+def test_files_that_are_not_read_are_named_with_what_helps(tmp_path, file, message):
+    root = tmp_path / "set"
+    path = root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    with pytest.raises(FileNotFoundError, match=re.escape(message)):
+        folder(str(root if ".." not in file else tmp_path / "set.zip"))

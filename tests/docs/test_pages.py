@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -98,6 +99,20 @@ def test_commands_in_the_text_of_a_page_exist(page):
         assert word in known
     for word in re.findall(r"`make ([a-z-]+)", text):
         assert re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE) or word in catalogue.names()
+
+
+def test_every_option_of_folder_has_an_example_that_it_takes():
+    from al_lightning.data import DATASETS
+    from al_lightning.data.datasets.folder import folder
+
+    text = (DOCS / "own-data.md").read_text(encoding="utf-8").split("## Options of folder")[1]
+    shown = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, re.MULTILINE)
+    assert {option for option, _ in shown} == {*inspect.signature(folder).parameters}
+    for option, example in shown:
+        given = OmegaConf.to_container(OmegaConf.create(example))
+        assert isinstance(given, dict)
+        assert set(given) == {option}
+        options_of("dataset", DATASETS, "folder", given)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

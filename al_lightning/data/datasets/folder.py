@@ -18,7 +18,7 @@ from al_lightning.data.own.folder_listing import read_folders
 from al_lightning.data.own.grouping import folders_apart, group_keys, within_splits
 from al_lightning.data.own.listing import check_names
 from al_lightning.data.own.meaning import DepthOptions, check_held_out, check_unused, meaning
-from al_lightning.data.own.table_listing import locate_csv, read_csv
+from al_lightning.data.own.tables import read_tables
 from al_lightning.data.own.union import check_several, one_target
 from al_lightning.data.splits import NONE, SPLIT_SEED
 
@@ -95,10 +95,10 @@ def folder(
     alone varies; anything else needs an option. Masks of more classes hold class numbers, and 255 for void. Masks that
     are empty one by one are normal; a class that no mask holds is an error.
 
-    Depth is a grey picture of 8, 16 or 32 bits, a float TIFF, .npy or (with OpenEXR installed) .exr, all of one kind.
-    The full range of 8 and 16 bits stands for `maximum_cm` unless `unit` says otherwise. Pixels that are not measured
-    (`invalid`, NaN, infinite) count in no loss and no metric. A set whose largest depth is below 0.5 cm or 1/40 of
-    maximum_cm (the smaller of the two), or above twice maximum_cm, is an error.
+    Depth is a grey picture of 8, 16 or 32 bits, a float TIFF, .npy, .npz of one array, or (with OpenEXR installed)
+    .exr, all of one kind. The full range of 8 and 16 bits stands for `maximum_cm` unless `unit` says otherwise. Pixels
+    that are not measured (`invalid`, NaN, infinite) count in no loss and no metric. A set whose largest depth is below
+    0.5 cm or 1/40 of maximum_cm (the smaller of the two), or above twice maximum_cm, is an error.
 
     Images are turned upright by their EXIF orientation, unless the targets of the set fit them only as they are stored.
     Grey, palettes and CMYK become RGB; an alpha channel is dropped where all is opaque, and an error where not. Files
@@ -118,8 +118,9 @@ def folder(
         invert (bool): of depth: near is bright; of two classes: exchange them, as white is outside of the object.
             Default False.
         size (int | list[int]): pixels that the learner sees, one number or [height, width]. Default 256.
-        csv (str | None): the file, absolute or relative to `root` or to the working folder. Default None: folders are
-            read.
+        csv (str | None): the file, absolute or relative to `root` or to the working folder; or a pattern such as
+            "*.csv" for one table a split, of which train.csv, val.csv and test.csv say it by their names. Default
+            None: folders are read.
         groups (str): auto; none, each image for itself; folder, a group for each folder of images; video, for the
             images of one folder whose names differ in the last number alone; or a regular expression with one group
             that names it, such as "(patient\\d+)_". auto is as video, but only for names whose neighbours are
@@ -173,7 +174,7 @@ def folder(
     if csv and (images or targets):
         raise DataError("dataset.options.csv names the files already; unset dataset.options.images and .targets")
     base = Path(os.path.abspath(os.path.expanduser(root)))
-    listing = read_csv(locate_csv(csv, base), base, task) if csv else read_folders(base, task, images, targets)
+    listing = read_tables(csv, base, task) if csv else read_folders(base, task, images, targets)
     check_names(listing.ids, listing.images)
     union_notes = check_several(listing.further, several_masks, 0 if task == "depth" else len(classes))
     depth = DepthOptions(maximum_cm, unit, scale, invalid, invert)

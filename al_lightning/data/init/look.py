@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from al_lightning.data.dataset import DenseDataset
@@ -13,6 +14,7 @@ from al_lightning.data.init.choices import Ask, Options, Question, nobody
 from al_lightning.data.init.doubles import near_duplicates
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.init.published import Published, below, recognise, sessile
+from al_lightning.data.own.foreign import advice
 from al_lightning.data.own.layout import IMAGES, role
 from al_lightning.data.own.listing import Listing
 from al_lightning.data.own.videos import Read
@@ -37,7 +39,8 @@ def look(root: Path, given: Options, ask: Ask) -> Finding:
         DataError: the files contradict each other; the message is that of the loader.
     """
     if not root.is_dir():
-        kind = "is a file" if root.exists() else "no such folder"
+        told = advice(Counter([root.suffix.lower()]))
+        kind = f"is a file{f'; {told}' if told else ''}" if root.exists() else "no such folder"
         raise FileNotFoundError(f"{root}: {kind}; name the folder that holds your images")
     lines: list[str] = []
     if not given:

@@ -18,7 +18,8 @@ from al_lightning.data.own.folder_listing import read_folders
 from al_lightning.data.own.layout import IMAGES, SUFFIXES
 from al_lightning.data.own.listing import Listing
 from al_lightning.data.own.pairing import pair_up
-from al_lightning.data.own.table_listing import locate_csv, meaning_of, read_columns, read_csv
+from al_lightning.data.own.table_listing import meaning_of, read_columns
+from al_lightning.data.own.tables import read_tables, split_named
 from al_lightning.data.sample import evenly, readable
 from al_lightning.data.table_file import read_lines
 from al_lightning.data.walk import sub_folders, walk
@@ -77,13 +78,13 @@ def find(root: Path, given: Options, ask: Ask) -> Source:
                 ways.append(({"task": task}, listing))
     if not ways and not {"csv", "images", "targets"} & set(given):
         ways += _whatever_the_names(root, tasks)
-    listed = [given["csv"]] if "csv" in given else [path.name for path in tables(root, tasks)]
+    listed = [given["csv"]] if "csv" in given else _tables_to_try(root, tasks)
     first = len(errors)
     broken: dict[str, str] = {}
     for csv in [] if {"images", "targets"} & set(given) else listed:
         for task in tasks:
             before = len(errors)
-            if listing := tried(partial(_read_csv, csv, root, task)):
+            if listing := tried(partial(read_tables, csv, root, task)):
                 ways.append(({"task": task, "csv": csv}, listing))
             elif len(errors) > before:
                 broken.setdefault(csv, f"{csv}: not used: {errors[-1]}")
@@ -93,10 +94,6 @@ def find(root: Path, given: Options, ask: Ask) -> Source:
     read = {options.get("csv") for options, _ in ways}
     source.lines += [line for csv, line in broken.items() if csv not in read]
     return source
-
-
-def _read_csv(csv: str, root: Path, task: str) -> Listing:
-    return read_csv(locate_csv(csv, root), root, task)
 
 
 def _chosen(ways: list[tuple[Options, Listing]], given: Options, ask: Ask) -> Source:
@@ -152,6 +149,15 @@ def _answer(question: Question, ask: Ask, source: Source) -> Choice:
 def tables(root: Path, tasks: Sequence[str]) -> list[Path]:
     """Files of a folder whose columns name images and targets."""
     return [path for path in walk(root, (".csv", ".tsv", ".txt"), recursive=False).files if _is_table(path, tasks)]
+
+
+def _tables_to_try(root: Path, tasks: Sequence[str]) -> list[str]:
+    """Names of tables; where all CSVs of the folder are one a split, the pattern of all of them alone."""
+    found = tables(root, tasks)
+    splits = {split_named(path.stem) for path in found}
+    if len(found) > 1 and None not in splits and len(splits) == len(found) and found == sorted(root.glob("*.csv")):
+        return ["*.csv"]
+    return [path.name for path in found]
 
 
 def _is_table(path: Path, tasks: Sequence[str]) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from al_lightning.data.depth_files import ARRAYS
 from al_lightning.data.errors import DataError
+from al_lightning.data.own.foreign import advice
 from al_lightning.data.own.layout import (
     IMAGES,
     SUFFIXES,
@@ -45,7 +47,9 @@ def read_folders(root: Path, task: str, image_files: str | None, target_files: s
         "both with dataset.options.images and .targets, or list them in a CSV and set dataset.options.csv"
     )
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; {remedy}")
+        told = advice(Counter([root.suffix.lower()]))
+        kind = f"is a file{f'; {told}' if told else ''}" if root.exists() else "no such folder"
+        raise FileNotFoundError(f"{root}: {kind}; {remedy}")
     notes: list[str] = []
     if image_files or target_files:
         images, targets = _by_option(root, task, image_files, target_files, remedy)
@@ -98,7 +102,7 @@ def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]
                 read_folder(part.targets, SUFFIXES[task], where, part.prefix, targets)
         for side, folder in ((images, parts[0].images), (targets, parts[0].targets)):
             if not side.files:
-                raise DataError(f"{folder}: holds no image; {''.join(f'{note}; ' for note in side.notes())}{remedy}")
+                raise DataError(f"{folder}: holds no image; {''.join(f'{note}; ' for note in _why(side))}{remedy}")
         return images, targets, unread
     folder = parts[0].images if parts else root
     here = f"{folder.name}/" if parts else ""
@@ -113,7 +117,8 @@ def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]
     found = split_flat(list(mixed.files), task) if mixed.files else None
     if found is None:
         what = f"holds no folder of {NOUN[task]}s" if mixed.files else "holds no image and no folder of images"
-        raise FileNotFoundError(f"{root}: {what}; {remedy}")
+        why = "".join(f"{note}; " for note in _why(mixed))
+        raise FileNotFoundError(f"{root}: {what}; {why}{remedy}")
     names, pairs = found
     paired = [*pairs.orphans, *(name for several in pairs.targets.values() for name in several)]
     images, targets = (
@@ -122,6 +127,12 @@ def _by_name(root: Path, task: str, remedy: str) -> tuple[Side, Side, list[Path]
     neither = sorted(set(mixed.files) - set(names) - set(paired))
     unread = [mixed.files[name] for name in neither]
     return images, targets, unread
+
+
+def _why(side: Side) -> list[str]:
+    """What was left out of a side that has no file, and what makes it readable."""
+    told = advice(side.found.others) if side.found else ""
+    return [*side.notes(), *[told] * bool(told)]
 
 
 def _leave_out(images: Side, targets: Side) -> list[str]:
