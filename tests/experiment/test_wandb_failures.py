@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import wandb
 from experiment_runs import run
 
 from al_lightning.experiment import wandb_logger
