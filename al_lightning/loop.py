@@ -24,7 +24,7 @@ from torch import Tensor
 
 from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
-from al_lightning.core.oracle import Oracle
+from al_lightning.core.oracle import Delivery, Oracle, Request, Waiting
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.pool_data import PoolData
 from al_lightning.core.prediction import Batch, Prediction
@@ -110,6 +110,7 @@ class ActiveLearningLoop(pl.Callback):
         pool: the labels so far; changed by `start` and `acquire`.
         strategy: selects.
         oracle: reveals labels; None for a dataset whose targets are all on disk.
+        folder: where an oracle may keep files of its own, such as what it asks people.
         per_stage: images to ask for at each `acquire`; regions are asked for up to the pixels of as many images.
         seed: of all draws; the streams of different stages and purposes are independent.
         cost: counts the clicks of revealed regions, for strategies that predict the cost of regions.
@@ -123,11 +124,12 @@ class ActiveLearningLoop(pl.Callback):
         per_stage: int = 100,
         seed: int = 0,
         cost: AnnotationCost | None = None,
+        folder: Path | str = "",
     ) -> None:
         if per_stage < 1:
             raise ValueError(f"per_stage={per_stage}: expected at least one image")
         self.pool, self.strategy, self.oracle = pool, strategy, oracle
-        self.per_stage, self.seed, self.cost = per_stage, seed, cost
+        self.per_stage, self.seed, self.cost, self.folder = per_stage, seed, cost, Path(folder)
         self.stage = 0
         self.member = 0
         """Number of the committee's learner that is being trained; each has a random stream of its own."""
@@ -155,7 +157,7 @@ class ActiveLearningLoop(pl.Callback):
             raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(rows)} images")
         rows = random_stream(self.seed, 0, "initial").choice(rows, initial, replace=False)
         query = Query.of(np.sort(rows), "initial")
-        self._commit(query, 0)
+        self.record(query, 0)
         return query
 
     def acquire(
@@ -170,13 +172,59 @@ class ActiveLearningLoop(pl.Callback):
         Raises:
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
         """
-        scorer = Scorer.of(trainer, learner, datamodule, ckpt_path)
-        query = self._select(scorer)
-        pseudo = self._pseudo_label(query, scorer)
-        self._commit(query, self.stage + 1)
-        self.pool.pseudo = pseudo
+        query, pseudo = self.propose(trainer, learner, datamodule, ckpt_path)
+        query, _ = self.record(query, self.stage + 1, pseudo)
         self.stage += 1
         return query
+
+    def propose(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None = "best",
+    ) -> tuple[Query, dict[int, str]]:
+        """The picks of `acquire` and {row: file} of its pseudo-labels, before any label is asked for."""
+        scorer = Scorer.of(trainer, learner, datamodule, ckpt_path)
+        query = self._select(scorer)
+        return query, self._pseudo_label(query, scorer)
+
+    def record(
+        self,
+        query: Query,
+        stage: int,
+        pseudo: Mapping[int, str] | None = None,
+        guesses: Mapping[int, Path] | None = None,
+        enough: bool = False,
+    ) -> tuple[Query, Delivery]:
+        """Ask the oracle for the labels of a query, and record them to be trained on from `stage` on.
+
+        Args:
+            query: the picks.
+            stage: first stage that is trained with their labels.
+            pseudo: row -> file of a pseudo-label.
+            guesses: row -> file, as of `Request`.
+            enough: go on with the labels that are there; what is missing stays in the pool.
+
+        Returns:
+            (the picks that are labelled now, what the oracle gave).
+
+        Raises:
+            Waiting: labels are missing; nothing is recorded.
+            ValueError: a label is refused, or the pool refuses one.
+        """
+        pool = self.pool
+        answered = {row: pool.target(row) for row in pool.annotated.tolist()}
+        request = Request(query, stage, self.folder, guesses or {}, answered, pool.regions)
+        delivery = Delivery() if self.oracle is None else self.oracle.reveal(request)
+        got = query.subset(~np.isin(query.rows, [*delivery.waiting, *delivery.withdrawn]))
+        if len(delivery.waiting) and not (enough and len(got)):
+            raise Waiting(delivery, len(np.unique(query.rows)), stage)
+        pool.correct({row: file for row, file in delivery.corrected.items() if row not in query.rows})
+        pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row not in answered})
+        pool.commit(got, stage, delivery.files)
+        pool.pseudo = dict(pseudo or {})
+        return got, delivery
 
     def select(
         self,
@@ -353,10 +401,6 @@ class ActiveLearningLoop(pl.Callback):
         self._values = {
             name: [batch for _, values in gathered for batch in values.get(name, [])] for name in sorted(names)
         }
-
-    def _commit(self, query: Query, stage: int) -> None:
-        targets: Mapping[int, str] = self.oracle.reveal(query) if self.oracle is not None else {}
-        self.pool.commit(query, stage, targets)
 
 
 def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:

@@ -17,6 +17,7 @@ from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.task import Task
 from al_lightning.data.errors import DataError, decoded
 from al_lightning.data.images import ImageReading
+from al_lightning.data.labels import is_label, read_label
 from al_lightning.data.splits import NONE, keep
 from al_lightning.data.walk import many, some
 
@@ -156,13 +157,14 @@ class DenseDataset:
 
         Args:
             row (int): dataset row.
-            file (Path | None): the target's file where the oracle gave one. Default None: the dataset's own.
+            file (Path | None): the target's file where the oracle gave one: a label file (`data.labels`), or a file
+                that is encoded as the dataset's own. Default None: the dataset's own.
 
         Raises:
             DataError: missing, unreadable, or of another size than its image.
         """
         path = file or self.target_file(row)
-        target = decoded(path, self.decode_target)
+        target = decoded(path, read_label if is_label(path) else self.decode_target)
         size = self.native_size(row)
         if target.shape[:2] != size:
             turns = self.image_reading.turns(self.images[row])

@@ -4,5 +4,11 @@ from typing import Any
 
 from al_lightning.config.table import Table
 
-ORACLES: Table[Any] = Table("oracle", {"simulated": "al_lightning.oracles.simulated:Simulated"})
-"""name -> what builds it, an `Oracle`; the parameters beside target_file are the options of the YAML."""
+ORACLES: Table[Any] = Table(
+    "oracle",
+    {
+        "folder": "al_lightning.oracles.folder:Folder",
+        "simulated": "al_lightning.oracles.simulated:Simulated",
+    },
+)
+"""name -> what builds it, an `Oracle`; the parameters beside target_file and dataset are the options of the YAML."""
