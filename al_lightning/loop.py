@@ -24,7 +24,7 @@ from torch import Tensor
 
 from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
-from al_lightning.core.oracle import Delivery, Oracle, Request, Waiting
+from al_lightning.core.oracle import Delivery, Oracle, Request
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.pool_data import PoolData
 from al_lightning.core.prediction import Batch, Prediction
@@ -130,6 +130,8 @@ class ActiveLearningLoop(pl.Callback):
             raise ValueError(f"per_stage={per_stage}: expected at least one image")
         self.pool, self.strategy, self.oracle = pool, strategy, oracle
         self.per_stage, self.seed, self.cost, self.folder = per_stage, seed, cost, Path(folder)
+        self.held_out: dict[int, str | None] = {}
+        """row -> label file of validation and test images that people labelled; they stay as they were."""
         self.stage = 0
         self.member = 0
         """Number of the committee's learner that is being trained; each has a random stream of its own."""
@@ -157,7 +159,7 @@ class ActiveLearningLoop(pl.Callback):
             raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(rows)} images")
         rows = random_stream(self.seed, 0, "initial").choice(rows, initial, replace=False)
         query = Query.of(np.sort(rows), "initial")
-        self.record(query, 0)
+        self.take(query, 0, self.reveal(query, 0))
         return query
 
     def acquire(
@@ -173,7 +175,7 @@ class ActiveLearningLoop(pl.Callback):
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
         """
         query, pseudo = self.propose(trainer, learner, datamodule, ckpt_path)
-        query, _ = self.record(query, self.stage + 1, pseudo)
+        query = self.take(query, self.stage + 1, self.reveal(query, self.stage + 1), pseudo)
         self.stage += 1
         return query
 
@@ -189,42 +191,43 @@ class ActiveLearningLoop(pl.Callback):
         query = self._select(scorer)
         return query, self._pseudo_label(query, scorer)
 
-    def record(
-        self,
-        query: Query,
-        stage: int,
-        pseudo: Mapping[int, str] | None = None,
-        guesses: Mapping[int, Path] | None = None,
-        enough: bool = False,
-    ) -> tuple[Query, Delivery]:
-        """Ask the oracle for the labels of a query, and record them to be trained on from `stage` on.
+    def reveal(
+        self, query: Query, stage: int, guesses: Mapping[int, Path] | None = None, enough: bool = False
+    ) -> Delivery:
+        """Ask the oracle for the labels of a query.
 
         Args:
             query: the picks.
             stage: first stage that is trained with their labels.
-            pseudo: row -> file of a pseudo-label.
-            guesses: row -> file, as of `Request`.
-            enough: go on with the labels that are there; what is missing stays in the pool.
-
-        Returns:
-            (the picks that are labelled now, what the oracle gave).
+            guesses: as of `Request`.
+            enough: go on with the labels that are there, if any; what is missing stays in the pool.
 
         Raises:
-            Waiting: labels are missing; nothing is recorded.
-            ValueError: a label is refused, or the pool refuses one.
+            Waiting: labels are missing.
+            ValueError: the oracle refuses a pick.
         """
-        pool = self.pool
-        answered = {row: pool.target(row) for row in pool.annotated.tolist()}
-        request = Request(query, stage, self.folder, guesses or {}, answered, pool.regions)
-        delivery = Delivery() if self.oracle is None else self.oracle.reveal(request)
-        got = query.subset(~np.isin(query.rows, [*delivery.waiting, *delivery.withdrawn]))
-        if len(delivery.waiting) and not (enough and len(got)):
-            raise Waiting(delivery, len(np.unique(query.rows)), stage)
-        pool.correct({row: file for row, file in delivery.corrected.items() if row not in query.rows})
-        pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row not in answered})
+        if self.oracle is None:
+            return Delivery()
+        answered = {row: self.pool.target(row) for row in self.pool.annotated.tolist()} | self.held_out
+        request = Request(query, stage, self.folder, guesses or {}, answered, self.pool.regions)
+        delivery = self.oracle.reveal(request)
+        if len(delivery.waiting) and not (enough and len(delivery.labelled(query))):
+            raise delivery.wait(query, stage)
+        return delivery
+
+    def take(self, query: Query, stage: int, delivery: Delivery, pseudo: Mapping[int, str] | None = None) -> Query:
+        """Record the labels of a query, to be trained on from `stage` on; returns the picks that are labelled now.
+
+        Raises:
+            ValueError: the pool refuses a label.
+        """
+        pool, got = self.pool, delivery.labelled(query)
+        partly = set(pool.annotated.tolist())
+        pool.correct({row: file for row, file in delivery.corrected.items() if row in partly})
+        pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row not in partly})
         pool.commit(got, stage, delivery.files)
-        pool.pseudo = dict(pseudo or {})
-        return got, delivery
+        pool.pseudo = {row: file for row, file in (pseudo or {}).items() if row in pool.rows}
+        return got
 
     def select(
         self,
@@ -343,23 +346,31 @@ class ActiveLearningLoop(pl.Callback):
         wanted = query.pseudo
         if wanted is None or len(wanted.rows) == 0:
             return {}
-        data = self._pool_data(scorer, "asks for pseudo-labels")
         folder = Path(scorer.trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
 
-        def write(prediction: Prediction) -> dict[str, Tensor]:
+        def write(prediction: Prediction) -> None:
             targets = pseudo_targets(prediction, wanted)
             for row, target in zip(prediction.rows.tolist(), targets.cpu().numpy(), strict=True):
                 np.save(files[row], target)
+
+        self.visit(wanted.rows, write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
+        return files
+
+    def visit(self, rows: Rows, each: Callable[[Prediction], None], scorer: Scorer) -> None:
+        """Call a function with the learner's predictions for these rows of the pool, batch by batch."""
+
+        def reduce(prediction: Prediction) -> dict[str, Tensor]:
+            each(prediction)
             return {}
 
-        before, data.predict_rows = data.predict_rows, wanted.rows
+        data = self._pool_data(scorer, "asks for predictions of some images")
+        before, data.predict_rows = data.predict_rows, rows
         try:
-            self._predict(write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
+            self._predict(reduce, scorer)
         finally:
             data.predict_rows = before
-        return files
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Seed torch for each epoch, so that a resumed stage gives the same result as one that was not interrupted."""

@@ -12,15 +12,18 @@ from collections.abc import Callable, Sequence
 
 from al_lightning.cli import bench, check, completion, experiments, init, report, resume, run, select, show
 from al_lightning.cli.arguments import Parser
+from al_lightning.core.waiting import Waiting
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
 """In the order of --help."""
+REJECTED = 10
+"""Rejected labels that are listed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 70 for a
-    fault of ours, 130 for Ctrl-C."""
+    """Run one command; returns the exit code: 0, 1 where `check` found an error in the data, 2 for a mistake, 3 where
+    people have to label images first, 70 for a fault of ours, 130 for Ctrl-C."""
     options = parser().parse_args(arguments)
     _find_modules_here()
     # Threads that spin while they wait slow a training tenfold where another process wants the cores. It must be
@@ -32,6 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
+    except Waiting as waiting:
+        print(f"al-lightning: {waiting}")
+        for name, reason in list(waiting.rejected.items())[:REJECTED]:
+            print(f"  rejected: {name}: {reason}")
+        if len(waiting.rejected) > REJECTED:
+            print(f"  and {len(waiting.rejected) - REJECTED} more rejected")
+        return 3
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if options.traceback:
             raise

@@ -13,6 +13,11 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("resume", help="go on with a run that was stopped")
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument(
+        "--enough",
+        action="store_true",
+        help="go on with the labels that people have given; the others stay in the pool",
+    )
     parser.set_defaults(command=resume)
 
 
@@ -20,7 +25,7 @@ def resume(options: argparse.Namespace) -> int:
     """Go on with the run, then write its report."""
     from al_lightning import experiment
 
-    folder = experiment.resume(options.run)
+    folder = experiment.resume(options.run, enough=options.enough)
     if experiment.is_main():
         write([folder.path], folder.report)
     return 0

@@ -12,6 +12,7 @@ import numpy as np
 from al_lightning.core.arrays import Rows
 from al_lightning.core.query import Query
 from al_lightning.core.region import Region
+from al_lightning.core.waiting import Waiting
 
 
 def _nothing(row: int) -> tuple[Region, ...]:
@@ -55,6 +56,14 @@ class Delivery:
     todo: str = ""
     """What somebody has to do next, where picks are waiting: one line."""
 
+    def wait(self, query: Query, stage: int) -> Waiting:
+        """The exception to raise where picks of the query are missing."""
+        return Waiting(len(self.waiting), len(np.unique(query.rows)), stage, self.todo, self.rejected)
+
+    def labelled(self, query: Query) -> Query:
+        """The picks of the query that have a label now."""
+        return query.subset(~np.isin(query.rows, [*self.waiting, *self.withdrawn]))
+
 
 @runtime_checkable
 class Oracle(Protocol):
@@ -75,17 +84,3 @@ def asks_people(oracle: Oracle) -> bool:
     start, and images without target are no fault.
     """
     return bool(getattr(oracle, "asks_people", False))
-
-
-class Waiting(Exception):
-    """Labels are still missing; the run goes on when it is resumed.
-
-    Args:
-        delivery: with the picks that are waited for.
-        asked: number of picks of the request.
-        stage: of the request.
-    """
-
-    def __init__(self, delivery: Delivery, asked: int, stage: int) -> None:
-        self.delivery, self.asked, self.stage = delivery, asked, stage
-        super().__init__(f"waiting for {len(delivery.waiting)} of {asked} labels of stage {stage}; {delivery.todo}")

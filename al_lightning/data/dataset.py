@@ -85,9 +85,14 @@ class DenseDataset:
         assert len(self.ids) == len(self.images) == len(self.targets)
         if min(self.size) < 1:
             raise ValueError(f"size={self.size}: expected a positive height and width")
-        for split in SPLITS:
+        for split in SPLITS if self.has_targets else SPLITS[:1]:
             if len(getattr(self, split)) == 0:
                 raise DataError(f"{self.name}: the {split} split is empty")
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether any image has a target; where none has, people are asked for those of validation and test too."""
+        return any(target is not None for target in self.targets)
 
     def split_of(self) -> dict[str, str]:
         """id -> pool, validation, test or none: what to record, for `with_splits` when the set is read again."""
@@ -108,13 +113,13 @@ class DenseDataset:
         drawn = self.split_of()
         splits, joined = keep(self.ids, self.groups or self.ids, list(drawn.values()), recorded)
         bare = [row for row, split in enumerate(splits) if split in SPLITS[1:] and self.targets[row] is None]
-        if bare:
+        if bare and self.has_targets:
             raise DataError(
                 f"{self.images[bare[0]]}: an image of {splits[bare[0]]} whose target is gone ({len(bare)} are); put "
                 "the files back, or start a new run"
             )
         notes = []
-        if splits != list(drawn.values()):
+        if splits != list(drawn.values()) and self.has_targets:
             notes.append("splits are kept as recorded, though other images are here now")
         if joined:
             notes.append(f"{many(len(joined), 'new image')} joined the pool ({some(joined)})")
@@ -123,6 +128,10 @@ class DenseDataset:
             notes.append(f"{stay} out, in a held-out group or drawn for no split ({some(out)})")
         pool, validation, test = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
         return replace(self, pool=pool, validation=validation, test=test, notes=(*self.notes, *notes))
+
+    def with_targets(self, files: Mapping[int, Path]) -> DenseDataset:
+        """This dataset with other targets for some rows, such as label files of people."""
+        return replace(self, targets=tuple(files.get(row, target) for row, target in enumerate(self.targets)))
 
     def target_file(self, row: int) -> Path:
         """The row's target file.

@@ -66,7 +66,7 @@ def read_label(path: Path) -> NDArray[Any]:
     with Image.open(path) as image:
         if image.mode != "L":
             raise ValueError(f"holds {image.mode} pixels; expected 8-bit class numbers")
-        return np.asarray(image)
+        return np.array(image)  # a copy, which can be written to
 
 
 __all__ = ["is_label", "read_label", "write_label"]

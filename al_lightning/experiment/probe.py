@@ -20,10 +20,12 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from al_lightning.config import ConfigError
 from al_lightning.core.learner import learner_of
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
+from al_lightning.experiment.rehearsal import rehearsal
 from al_lightning.experiment.setup import Setup, trainer_options
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
@@ -83,6 +85,8 @@ def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
 
 def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     """Fit, validate, test and predict one batch with the initial labels of the run."""
+    if asks_people(setup.oracle):
+        setup = rehearsal(setup, folder)
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     rows = random_stream(config.seed, 0, "initial").choice(pool.rows, setup.plan.initial, replace=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -15,14 +16,18 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, difference, from_saved, plain, to_yaml
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder, write_atomic
+from al_lightning.core.waiting import Waiting
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
-from al_lightning.experiment.stages import Running, is_main, run_stage
+from al_lightning.experiment.stages import Running, run_stage
+from al_lightning.experiment.start import first_labels
+from al_lightning.experiment.steps import is_main
 from al_lightning.loop import ActiveLearningLoop
 
 
@@ -33,27 +38,37 @@ def run_folder(config: Config) -> RunFolder:
     return RunFolder(Path(config.runs_dir) / config.name / strategy / f"seed-{config.seed}")
 
 
-def resume(path: Path, console: Console | None = None) -> RunFolder:
+def resume(path: Path, console: Console | None = None, enough: bool = False) -> RunFolder:
     """Continue a run after its last finished step; a complete run is only reported as such.
 
+    Args:
+        path: folder of the run.
+        console: as of `run`.
+        enough: go on with the labels that people have given so far; what is missing stays in the pool.
+
     Raises:
+        Waiting: labels are missing.
         FileNotFoundError: the folder holds no run.
     """
     saved = RunFolder(path).config
     if not saved.is_file():
         raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
-    return run(from_saved(saved), console, RunFolder(path))
+    return run(from_saved(saved), console, RunFolder(path), enough)
 
 
-def run(config: Config, console: Console | None = None, folder: RunFolder | None = None) -> RunFolder:
+def run(
+    config: Config, console: Console | None = None, folder: RunFolder | None = None, enough: bool = False
+) -> RunFolder:
     """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
     Args:
         config: the result of `load` or of `complete`.
         console: for one line of output per stage; the terminal by default.
         folder: of the run; `run_folder(config)` by default.
+        enough: as of `resume`.
 
     Raises:
+        Waiting: the oracle asks people, and labels are missing.
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
         DataError, FileNotFoundError: the data are invalid or missing.
     """
@@ -90,7 +105,10 @@ def run(config: Config, console: Console | None = None, folder: RunFolder | None
     quiet.setLevel(logging.WARNING)
     loggers = tracking.make_loggers(full, folder.path, run_id)
     try:
-        _stages(setup, folder, loggers, console)
+        _stages(setup, folder, loggers, console, enough)
+    except Waiting as waiting:
+        waiting.add(f"then: al-lightning resume {shlex.quote(str(folder.path))}")
+        raise
     finally:
         tracking.close(loggers)
         quiet.setLevel(level)
@@ -107,20 +125,30 @@ def _finished(folder: RunFolder) -> list[dict[str, Any]]:
     return []
 
 
-def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console) -> None:
+def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console, enough: bool) -> None:
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
-    loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost)
+    people = asks_people(setup.oracle)
+    if people:
+        setup = first_labels(setup, folder, pool, enough)
+        dataset = setup.dataset
+    loop = ActiveLearningLoop(
+        pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost, folder.path
+    )
+    if people:
+        held_out = [*dataset.validation.tolist(), *dataset.test.tolist()]
+        loop.held_out = {row: str(dataset.targets[row]) for row in held_out}
     loader = config.loader
     data = PoolDataModule(
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
-    running = Running(setup, folder, loggers, loop, data)
+    running = Running(setup, folder, loggers, loop, data, enough)
     _say(console, f"{folder.path}: {_sizes(setup)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = folder.recorded_splits() or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
-    loop.start(min(setup.plan.initial, len(first)), first)
+    if not people:
+        loop.start(min(setup.plan.initial, len(first)), first)
     for stage in range(setup.plan.stages):
         done = folder.progress(stage)
         loop.stage = data.stage = stage

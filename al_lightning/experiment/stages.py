@@ -14,20 +14,21 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
 
 from al_lightning.config import ConfigError
 from al_lightning.core.learner import learner_of
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import PSEUDO
-from al_lightning.core.query import Query
-from al_lightning.core.region import Box
 from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
-from al_lightning.data import DenseDataset, PoolDataModule
+from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.guesses import write_guesses
+from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of, relative
 from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.steps import common_step, is_main, step
 from al_lightning.learners import Committee
-from al_lightning.loop import ActiveLearningLoop, load_weights
+from al_lightning.loop import ActiveLearningLoop, Scorer, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Running:
     loggers: list[Logger]
     loop: ActiveLearningLoop
     data: PoolDataModule
+    enough: bool = False
+    """Go on with the labels that people have given so far."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
@@ -61,11 +64,6 @@ class Patience(EarlyStopping):
             trainer.should_stop = True
 
 
-def is_main() -> bool:
-    """Whether this process has rank 0, which alone writes files."""
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
 def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, Any]:
     """Run the steps of a stage, fit, test, score, select, commit, except those in `done`.
 
@@ -76,11 +74,11 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     labelled, fraction = pool.labelled_equivalent, pool.fraction
     members = []
     for member in range(config.learner.committee.members):
-        step = fit_step(member)
-        if step not in done:
-            done = running.finish(stage, done, **{step: _fit(running, stage, member)})
+        name = fit_step(member)
+        if name not in done:
+            done = running.finish(stage, done, **{name: _fit(running, stage, member)})
         learner = setup.learner(stage, member)
-        load_weights(learner, running.folder.path / done[step]["checkpoint"])
+        load_weights(learner, running.folder.path / done[name]["checkpoint"])
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -97,11 +95,9 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:
-        query = running.loop.acquire(trainer, trained, data, ckpt_path=None)
-        seconds = dict(running.loop.seconds)
-        selected = _picks(query, setup.dataset)
-        selected += [{"id": pool.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
-    fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
+        asked = common_step(running.folder, stage, "asked", lambda: _propose(running, trainer, trained))
+        selected, seconds = _acquire(running, stage, asked), asked["seconds"]
+    fits = [done[name]["seconds"] for name in done if name.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
@@ -120,19 +116,37 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     return done
 
 
-def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
-    """The picks of a stage row: id, source, score, and the box where regions were asked for."""
-    scores = [None if math.isnan(score) else score for score in query.score.tolist()]
-    picks: list[dict[str, Any]] = [
-        {"id": dataset.ids[row], "source": source, "score": score}
-        for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
-    ]
-    if query.regions is not None:
-        whole = Box(0, 0, *dataset.size)
-        for pick, region in zip(picks, query.regions, strict=True):
-            shown = region or whole
-            pick[shown.kind] = shown.to_json()
-    return picks
+def _propose(running: Running, trainer: pl.Trainer, trained: pl.LightningModule) -> dict[str, Any]:
+    """The step "asked": picks, pseudo-labels and guesses of the stage, before any label is asked for."""
+    loop, dataset, root = running.loop, running.setup.dataset, running.folder.path
+    query, pseudo = loop.propose(trainer, trained, running.data, ckpt_path=None)
+    people = asks_people(running.setup.oracle)
+    guesses = write_guesses(loop, query, Scorer(trainer, trained, running.data, None), dataset, root) if people else {}
+    return {
+        "picks": picks_of(query, dataset),
+        "pseudo": {dataset.ids[row]: relative(file, root) for row, file in pseudo.items()},
+        "guesses": {dataset.ids[row]: relative(str(file), root) for row, file in guesses.items()},
+        "seconds": dict(loop.seconds),
+    }
+
+
+def _acquire(running: Running, stage: int, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The step "given", and its labels in the pool; returns the picks of the stage row."""
+    loop, dataset, root = running.loop, running.setup.dataset, running.folder.path
+    query = query_of(asked["picks"], dataset)
+    row_of = {name: row for row, name in enumerate(dataset.ids)}
+    pseudo, guesses = (
+        {row_of[name]: root.resolve() / file for name, file in asked[key].items()} for key in ("pseudo", "guesses")
+    )
+
+    def reveal() -> dict[str, Any]:
+        return delivery_json(loop.reveal(query, stage + 1, guesses, running.enough), dataset, root)
+
+    delivery = delivery_of(step(running.folder, stage, "given", reveal), dataset, root)
+    got = loop.take(query, stage + 1, delivery, {row: str(file) for row, file in pseudo.items()})
+    loop.stage += 1
+    selected = picks_of(got, dataset)
+    return selected + [{"id": loop.pool.ids[row], "source": PSEUDO, "score": None} for row in loop.pool.pseudo]
 
 
 def _fit(running: Running, stage: int, member: int) -> dict[str, Any]:
