@@ -26,7 +26,7 @@ from al_lightning.experiment.environment import environment
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.setup import Setup, complete, prepare
 from al_lightning.experiment.stages import Running, run_stage
-from al_lightning.experiment.start import first_labels
+from al_lightning.experiment.start import first_labels, first_picks
 from al_lightning.experiment.steps import is_main
 from al_lightning.loop import ActiveLearningLoop
 
@@ -147,8 +147,10 @@ def _stages(setup: Setup, folder: RunFolder, loggers: list[Logger], console: Con
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = folder.recorded_splits() or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
-    if not people:
+    if not people and config.budget.first == "random":
         loop.start(min(setup.plan.initial, len(first)), first)
+    elif not people:
+        first_picks(setup, folder, loop)
     for stage in range(setup.plan.stages):
         done = folder.progress(stage)
         loop.stage = data.stage = stage

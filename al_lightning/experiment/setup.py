@@ -25,6 +25,7 @@ from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
 from al_lightning.experiment.checks import check_paths, check_trainer
+from al_lightning.experiment.first import first_strategy
 from al_lightning.experiment.held_out import held_out
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.learners import LEARNERS, Committee
@@ -137,6 +138,8 @@ def prepare(
         for line in dataset.notes:
             note(line)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
+    if config.budget.first != "random":
+        first_strategy(config.budget.first)
     dataset = held_out(config.budget, dataset, asks_people(build_oracle(config, dataset)))
     oracle = build_oracle(config, dataset)
     plan = plan_of(config, strategy, dataset, asks_people(oracle))

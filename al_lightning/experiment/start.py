@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from al_lightning.config import ConfigError
 from al_lightning.core.oracle import Delivery, Request
 from al_lightning.core.pool import LabelPool
-from al_lightning.core.prediction import Prediction
 from al_lightning.core.query import Query
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.seeds import random_stream
-from al_lightning.core.strategy import Candidates, Strategy, asks_for_regions
 from al_lightning.data import PoolDataModule
+from al_lightning.experiment.first import OnPixels, first_strategy
 from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of
 from al_lightning.experiment.setup import Setup
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.loop import ActiveLearningLoop
-from al_lightning.strategies import STRATEGIES
-from al_lightning.strategies.descriptors import pca_pixels
 
 EXISTING = "existing"
 """Source of labels that were there before the run."""
-COMPONENTS = 64
-"""Of the PCA of the pixels in which the first images are selected."""
-
-
-@dataclass(frozen=True)
-class OnPixels:
-    """A strategy that selects by a latent, which gets the PCA of the pixels in its place."""
-
-    strategy: Strategy
-    needs: ClassVar[frozenset[str]] = frozenset({"images"})
-
-    def measure(self, prediction: Prediction) -> dict[str, Tensor]:
-        return {}
-
-    def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
-        components = min(COMPONENTS, len(candidates.rows) - 1)
-        latent: NDArray[Any] = pca_pixels(candidates, components).astype(np.float32)
-        return self.strategy.select(replace(candidates, values={"latent": latent}), per_stage, rng)
 
 
 def first_labels(setup: Setup, folder: RunFolder, pool: LabelPool, enough: bool) -> Setup:
@@ -76,6 +54,16 @@ def first_labels(setup: Setup, folder: RunFolder, pool: LabelPool, enough: bool)
     got = delivery.labelled(query)
     pool.commit(got.subset(~is_held_out(got)), 0, delivery.files)
     return _with_held_out(setup, delivery)
+
+
+def first_picks(setup: Setup, folder: RunFolder, loop: ActiveLearningLoop) -> None:
+    """Label the initial images that a strategy picks (budget.first), of which the oracle knows the labels."""
+
+    def pick() -> list[dict[str, Any]]:
+        return picks_of(cold_start(setup, folder, [], setup.plan.initial), setup.dataset)
+
+    query = query_of(common_step(folder, 0, "first_asked", pick), setup.dataset)
+    loop.take(query, 0, loop.reveal(query, 0))
 
 
 def first_query(setup: Setup, folder: RunFolder, existing: list[int]) -> Query:
@@ -109,25 +97,6 @@ def cold_start(setup: Setup, folder: RunFolder, existing: list[int], number: int
     query, _ = loop.propose(trainer, setup.learner(0), data, ckpt_path=None)
     where = "PCA of the pixels" if on_pixels else "the pretrained encoder" if "latent" in strategy.needs else "images"
     return replace(query, source=tuple(f"initial: {source} on {where}" for source in query.source), pseudo=None)
-
-
-def first_strategy(name: str) -> Strategy:
-    """A strategy that can pick before anything is trained.
-
-    Raises:
-        ConfigError: there is none of this name, or it needs more than images or a latent.
-    """
-    if name not in STRATEGIES:
-        raise ConfigError(f"budget.first={name!r}: no such strategy; set random, typiclust, ta-coreset or pca-coreset")
-    try:
-        strategy: Strategy = STRATEGIES[name]()
-    except TypeError as error:
-        raise ConfigError(f"budget.first={name!r}: cannot be made without options ({error})") from None
-    if asks_for_regions(strategy) or strategy.needs - {"images", "latent"} or hasattr(strategy, "prepare"):
-        raise ConfigError(
-            f"budget.first={name!r}: needs a trained learner; set random, typiclust, ta-coreset or pca-coreset"
-        )
-    return strategy
 
 
 def _reveal(setup: Setup, query: Query, root: Path, existing: list[int], enough: bool) -> Delivery:

@@ -65,6 +65,8 @@ class Folder:
     asks_people: ClassVar[bool] = True
 
     def reveal(self, request: Request) -> Delivery:
+        if not len(request.query):
+            return Delivery()
         place = self.place(request.folder)
         place.mkdir(parents=True, exist_ok=True)
         asked = folder_of(request.folder, request.stage)
