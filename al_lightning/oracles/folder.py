@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from al_lightning.core.oracle import Delivery, Request
@@ -19,11 +20,15 @@ from al_lightning.data.masks import MaskOptions, Masks, mask_reading
 from al_lightning.data.own.layout import SUFFIXES
 from al_lightning.data.walk import many, walk
 from al_lightning.oracles.answers import Answer
+from al_lightning.oracles.coco import read_coco
+from al_lightning.oracles.cvat import read_cvat
 from al_lightning.oracles.queries import folder_of, names_of, write_request
 from al_lightning.oracles.settle import Answers, settle
 from al_lightning.oracles.status import write_status
+from al_lightning.oracles.store import file_name
 
 WITHDRAWN = "withdrawn.txt"
+EXPORTS = ("coco", "cvat")
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,9 @@ class Folder:
 
     Each stage writes `queries/stage-<k>/` in the run's folder: the images, `queries.csv`, the learner's predictions as
     a head start, a contact sheet and a README.txt. The run then waits (exit code 3) until each image has a mask of its
-    name in `annotations/`, and goes on when it is resumed. A mask that changes later is used from the next stage on. An
-    image that cannot be annotated is named in `annotations/withdrawn.txt`, with the reason after a tab if wanted.
+    name in `annotations/`, or in a COCO JSON or CVAT XML (1.1) there, and goes on when it is resumed. A mask that
+    changes later is used from the next stage on. An image that cannot be annotated is named in
+    `annotations/withdrawn.txt`, with the reason after a tab if wanted.
 
     Args:
         dataset (DenseDataset): of the run.
@@ -48,6 +54,10 @@ class Folder:
         unit (str): of depth, as of dataset `folder`. Default "auto".
         scale (float): of depth, as of dataset `folder`. Default 1.
         invalid (list[float]): of depth, as of dataset `folder`. Default [].
+        exports (list[str]): coco and cvat: write the predictions to `coco.json` and `cvat.xml` too, which annotation
+            tools import. Default [].
+        empty (str): an image that a COCO or CVAT file lists without an object: wait for its mask, or background.
+            Default "wait".
     """
 
     dataset: DenseDataset
@@ -62,7 +72,15 @@ class Folder:
     scale: float = 1.0
     invalid: list[float] = ()  # type: ignore[assignment]
 
+    exports: list[str] = ()  # type: ignore[assignment]
+    empty: Literal["wait", "background"] = "wait"
+
     asks_people: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        unknown = set(self.exports) - set(EXPORTS)
+        if unknown:
+            raise ValueError(f"exports={list(self.exports)}: expected some of {', '.join(EXPORTS)}")
 
     def reveal(self, request: Request) -> Delivery:
         if not len(request.query):
@@ -70,7 +88,7 @@ class Folder:
         place = self.place(request.folder)
         place.mkdir(parents=True, exist_ok=True)
         asked = folder_of(request.folder, request.stage)
-        write_request(request, self.dataset, self.images, self._readme(place, request))
+        write_request(request, self.dataset, self.images, self._readme(place, request), self.exports)
         rows = [*request.answered, *request.query.rows.tolist()]
         names = names_of(request.folder, self.dataset, rows)
         noun = "masks" if self.dataset.task.kind == "segmentation" else "depth maps"
@@ -84,18 +102,48 @@ class Folder:
         return Path(self.annotations).expanduser() if self.annotations else run / "annotations"
 
     def _answers(self, place: Path) -> Answers:
-        """All masks in the folder, and what is named in withdrawn.txt."""
+        """All masks in the folder, those of COCO and CVAT files too, and what is named in withdrawn.txt."""
         task = self.dataset.task
-        files = sorted(walk(place, SUFFIXES[task.kind]).files)
+        exports = (".json", ".xml") if task.kind == "segmentation" else ()
+        files = sorted(walk(place, (*SUFFIXES[task.kind], *exports)).files)
+        pictures = [file for file in files if file.suffix.lower() not in exports]
+        found: list[Answer] = []
         rejected: dict[str, str] = {}
-        read: Callable[[Path], NDArray[Any]] | None = None
-        if files:
+        if pictures:
             try:
-                read = self._reading(files)
+                read = self._reading(pictures)
+                found += [_answer(file, place, read) for file in pictures]
             except DataError as error:
-                rejected = {str(file): " ".join(str(error).split()) for file in files}
-        found = [] if read is None else [_answer(file, place, read) for file in files]
+                rejected = {str(file): " ".join(str(error).split()) for file in pictures}
+        for file in files:
+            if file.suffix.lower() in exports:
+                self._exported(file, found, rejected)
         return Answers(found, rejected, _withdrawn(place / WITHDRAWN))
+
+    def _exported(self, file: Path, found: list[Answer], rejected: dict[str, str]) -> None:
+        """Add what a COCO or CVAT file holds."""
+        read = read_coco if file.suffix.lower() == ".json" else read_cvat
+        try:
+            answers, empty = read(file, self.dataset.task.classes)
+        except (DataError, OSError) as error:
+            rejected[str(file)] = " ".join(str(error).split())
+            return
+        found += answers
+        for where, key in empty.items():
+            if self.empty == "background":
+                found.append(Answer(key, where, "empty", self._background(key)))
+            else:
+                rejected[where] = "listed without an object; if it shows none, set oracle.options.empty=background"
+
+    def _background(self, key: str) -> Callable[[], NDArray[Any]]:
+        """A mask without any object, of the size of the image of this name."""
+
+        def read() -> NDArray[Any]:
+            row = {file_name(name): row for row, name in enumerate(self.dataset.ids)}
+            row |= {name: k for k, name in enumerate(self.dataset.ids)}
+            return np.zeros(self.dataset.native_size(row[key]), np.uint8)
+
+        return read
 
     def _reading(self, files: Sequence[Path]) -> Callable[[Path], NDArray[Any]]:
         task = self.dataset.task

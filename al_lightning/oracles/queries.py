@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from al_lightning.core.oracle import Request
@@ -18,6 +19,8 @@ from al_lightning.core.region import Region
 from al_lightning.core.run_folder import write_atomic
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.outlines import outlined
+from al_lightning.oracles.coco import write_coco
+from al_lightning.oracles.cvat import write_cvat
 from al_lightning.oracles.store import file_name
 
 Copies = Literal["png", "link", "none"]
@@ -25,6 +28,10 @@ TABLE = "queries.csv"
 COLUMNS = ("name", "id", "rank", "source", "score", "box")
 WIDTH, HEIGHT, COLUMNS_OF_SHEET, MOST = 240, 200, 5, 200
 """Of a picture of the contact sheet, in pixels; pictures in a line; and on the sheet."""
+
+
+FILES = {"coco": ("coco.json", write_coco), "cvat": ("cvat.xml", write_cvat)}
+"""Export -> its file, and what writes it."""
 
 
 def folder_of(run: Path, stage: int) -> Path:
@@ -51,7 +58,9 @@ def names_of(run: Path, dataset: DenseDataset, rows: Sequence[int]) -> dict[str,
     return names
 
 
-def write_request(request: Request, dataset: DenseDataset, copies: Copies, how: Sequence[str]) -> Path:
+def write_request(
+    request: Request, dataset: DenseDataset, copies: Copies, how: Sequence[str], exports: Sequence[str] = ()
+) -> Path:
     """Write `queries/stage-<k>/` of a run, unless it is there already; returns the folder.
 
     images/ holds a copy of each image as the learner sees it, guesses/ the learner's predictions of the same names, and
@@ -62,6 +71,7 @@ def write_request(request: Request, dataset: DenseDataset, copies: Copies, how: 
         dataset: of the run.
         copies: png: upright 8-bit copies without loss; link: links to the files; none.
         how: lines of the README.txt for the annotator.
+        exports: coco, cvat: files with the images and the predictions.
 
     Raises:
         OSError: a file cannot be written.
@@ -78,6 +88,10 @@ def write_request(request: Request, dataset: DenseDataset, copies: Copies, how: 
         target = folder / "guesses" / f"{names[row]}.png"
         target.parent.mkdir(exist_ok=True)
         _show(guess, len(dataset.task.classes), target)
+    for export in exports:
+        name, write = FILES[export]
+        listed = [(f"{names[row]}.png", _numbers(request.guesses.get(row)), dataset.native_size(row)) for row in rows]
+        write_atomic(folder / name, write(listed, dataset.task.classes))
     regions = _boxes(request)
     sheet(request, dataset, names, regions).save(folder / "sheet.jpg", quality=88)
     write_atomic(folder / "README.txt", "".join(f"{line}\n" for line in how))
@@ -97,10 +111,17 @@ def _copy(dataset: DenseDataset, row: int, stem: Path, copies: Copies) -> None:
     temporary.replace(stem.with_name(stem.name + ".png"))
 
 
+def _numbers(guess: Path | None) -> NDArray[np.uint8] | None:
+    if guess is None:
+        return None
+    with Image.open(guess) as image:
+        return np.array(image)
+
+
 def _show(guess: Path, classes: int, target: Path) -> None:
     """A guess as a mask that people see: black and white of two classes, else class numbers with a palette."""
-    with Image.open(guess) as image:
-        numbers = np.asarray(image)
+    numbers = _numbers(guess)
+    assert numbers is not None
     if classes == 2:
         Image.fromarray(np.where(numbers == 1, np.uint8(255), np.uint8(0))).save(target, "PNG")
         return

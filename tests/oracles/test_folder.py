@@ -223,3 +223,30 @@ def test_every_mask_in_another_code_than_the_options_say_is_refused_at_once(
     assert waiting(refused) == [2]
     assert "foreground" in next(iter(refused.rejected.values()))
     assert waiting(Folder(dataset, foreground=[2]).reveal(ask)) == []
+
+
+@pytest.mark.parametrize(("export", "file"), [("coco", "coco.json"), ("cvat", "cvat.xml")])
+def test_guesses_go_to_an_annotation_tool_and_its_export_comes_back(
+    dataset: DenseDataset, tmp_path: Path, export: str, file: str
+) -> None:
+    """The tool gives back what it imported: one guess, and an image without any object."""
+    numbers = np.zeros((HEIGHT, WIDTH), np.uint8)
+    numbers[3:7, 2:9] = 1
+    Image.fromarray(numbers).save(tmp_path / "guess.png")
+    ask = request(tmp_path, [2, 3], guesses={2: tmp_path / "guess.png"})
+    oracle = Folder(dataset, exports=[export])
+    oracle.reveal(ask)
+    written = tmp_path / "run/queries/stage-001" / file
+    (tmp_path / "run/annotations" / file).write_bytes(written.read_bytes())
+    delivery = oracle.reveal(ask)
+    assert np.array_equal(read_label(Path(delivery.files[2])), numbers)
+    assert waiting(delivery) == [3]
+    assert "empty=background" in next(iter(delivery.rejected.values()))
+    filled = Folder(dataset, exports=[export], empty="background").reveal(ask)
+    assert waiting(filled) == []
+    assert not read_label(Path(filled.files[3])).any()
+
+
+def test_an_unknown_export_is_refused(dataset: DenseDataset) -> None:
+    with pytest.raises(ValueError, match=r"exports=\['yolo'\]: expected some of coco, cvat"):
+        Folder(dataset, exports=["yolo"])
