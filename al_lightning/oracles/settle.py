@@ -71,6 +71,10 @@ def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Map
             files[row] = file
         elif file is not None and file != request.answered[row]:
             corrected[row] = file
+    for row in picks:
+        kept = store.newest(dataset.ids[row])
+        if row not in files and row not in withdrawn and kept is not None and row not in request.answered:
+            files[row] = store.path(kept)  # accepted before, and out of reach or gone now
     store.save()
     own = {row for row in picks if dataset.targets[row] is not None and Path(str(dataset.targets[row])).is_file()}
     missing = [row for row in dict.fromkeys(picks) if row not in files and row not in withdrawn and row not in own]
