@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,20 +62,17 @@ class Client:
         url: of the server.
         token: personal access token.
         timeout: seconds for one answer.
-        sleep: waits between attempts.
 
     Raises:
         ValueError: httpx is not installed.
     """
 
-    def __init__(
-        self, url: str, token: str, timeout: float = 30.0, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, url: str, token: str, timeout: float = 30.0) -> None:
         try:
             import httpx
         except ModuleNotFoundError:
             raise ValueError("oracle label-studio needs httpx: pip install 'al-lightning[annotate]'") from None
-        self.url, self._token, self._sleep = url.rstrip("/"), token, sleep
+        self.url, self._token = url.rstrip("/"), token
         self._http = httpx.Client(base_url=self.url, timeout=timeout, follow_redirects=True)
         self._errors: tuple[type[Exception], ...] = (httpx.HTTPError,)
         self._access = ""
@@ -115,7 +112,7 @@ class Client:
         reason = ""
         for attempt in range(ATTEMPTS):
             if attempt:
-                self._sleep(2.0 ** (attempt - 1))
+                time.sleep(2.0 ** (attempt - 1))
             try:
                 answer: Answered = self._http.request(method, path, headers=headers, **body)
             except self._errors as error:
