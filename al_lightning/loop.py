@@ -27,7 +27,7 @@ from al_lightning.core.arrays import Rows
 from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.files import sync_folder, write_atomic
 from al_lightning.core.learner import learner_of
-from al_lightning.core.oracle import Oracle
+from al_lightning.core.oracle import Delivery, Oracle, Request
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.pool_data import PoolData
 from al_lightning.core.prediction import Batch, Prediction, is_filler
@@ -104,6 +104,7 @@ class ActiveLearningLoop(pl.Callback):
         pool: the labels so far; changed by `start` and `acquire`.
         strategy: selects.
         oracle: reveals labels; None for a dataset whose targets are all on disk.
+        folder: where an oracle may keep files of its own, such as what it asks people.
         per_stage: images to ask for at each `acquire`; regions are asked for up to the pixels of as many images.
         seed: of all draws; the streams of different stages and purposes are independent.
         cost: counts the clicks of revealed regions, for strategies that predict the cost of regions.
@@ -117,11 +118,14 @@ class ActiveLearningLoop(pl.Callback):
         per_stage: int = 100,
         seed: int = 0,
         cost: AnnotationCost | None = None,
+        folder: Path | str = "",
     ) -> None:
         if per_stage < 1:
             raise ValueError(f"per_stage={per_stage}: expected at least one image")
         self.pool, self.strategy, self.oracle = pool, strategy, oracle
-        self.per_stage, self.seed, self.cost = per_stage, seed, cost
+        self.per_stage, self.seed, self.cost, self.folder = per_stage, seed, cost, Path(folder)
+        self.held_out: dict[int, str | None] = {}
+        """row -> label file of validation and test images that people labelled; they stay as they were."""
         self.stage = 0
         self.member = 0
         """Number of the committee's learner that is being trained; each has a random stream of its own."""
@@ -149,7 +153,7 @@ class ActiveLearningLoop(pl.Callback):
             raise ValueError(f"initial={initial}: expected between 1 and the pool's {len(rows)} images")
         rows = random_stream(self.seed, 0, "initial").choice(rows, initial, replace=False)
         query = Query.of(np.sort(rows), "initial")
-        self._commit(query, 0)
+        self.take(query, 0, self.reveal(query, 0))
         return query
 
     def acquire(
@@ -164,13 +168,60 @@ class ActiveLearningLoop(pl.Callback):
         Raises:
             ValueError: the learner lacks what the strategy needs, or a score is not finite.
         """
-        scorer = Scorer.of(trainer, learner, datamodule, ckpt_path)
-        query = self._select(scorer)
-        pseudo = self._pseudo_label(query, scorer)
-        self._commit(query, self.stage + 1)
-        self.pool.pseudo = pseudo
+        query, pseudo = self.propose(trainer, learner, datamodule, ckpt_path)
+        query = self.take(query, self.stage + 1, self.reveal(query, self.stage + 1), pseudo)
         self.stage += 1
         return query
+
+    def propose(
+        self,
+        trainer: pl.Trainer,
+        learner: pl.LightningModule,
+        datamodule: pl.LightningDataModule,
+        ckpt_path: str | None = "best",
+    ) -> tuple[Query, dict[int, str]]:
+        """The picks of `acquire` and {row: file} of its pseudo-labels, before any label is asked for."""
+        scorer = Scorer.of(trainer, learner, datamodule, ckpt_path)
+        query = self._select(scorer)
+        return query, self._pseudo_label(query, scorer)
+
+    def reveal(
+        self, query: Query, stage: int, guesses: Mapping[int, Path] | None = None, enough: bool = False
+    ) -> Delivery:
+        """Ask the oracle for the labels of a query.
+
+        Args:
+            query: the picks.
+            stage: first stage that is trained with their labels.
+            guesses: as of `Request`.
+            enough: go on with the labels that are there, if any; what is missing stays in the pool.
+
+        Raises:
+            Waiting: labels are missing.
+            ValueError: the oracle refuses a pick.
+        """
+        if self.oracle is None:
+            return Delivery()
+        answered = {row: self.pool.target(row) for row in self.pool.annotated.tolist()} | self.held_out
+        request = Request(query, stage, self.folder, guesses or {}, answered, self.pool.regions)
+        delivery = self.oracle.reveal(request)
+        if len(delivery.waiting) and not (enough and len(delivery.labelled(query))):
+            raise delivery.wait(query, stage)
+        return delivery
+
+    def take(self, query: Query, stage: int, delivery: Delivery, pseudo: Mapping[int, str] | None = None) -> Query:
+        """Record the labels of a query, to be trained on from `stage` on; returns the picks that are labelled now.
+
+        Raises:
+            ValueError: the pool refuses a label.
+        """
+        pool, got = self.pool, delivery.labelled(query)
+        partly = set(pool.annotated.tolist())
+        pool.correct({row: file for row, file in delivery.corrected.items() if row in partly})
+        pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row not in partly})
+        pool.commit(got, stage, delivery.files)
+        pool.pseudo = {row: file for row, file in (pseudo or {}).items() if row in pool.rows}
+        return got
 
     def select(
         self,
@@ -289,24 +340,32 @@ class ActiveLearningLoop(pl.Callback):
         wanted = query.pseudo
         if wanted is None or len(wanted.rows) == 0:
             return {}
-        data = self._pool_data(scorer, "asks for pseudo-labels")
         folder = Path(scorer.trainer.default_root_dir).resolve() / "pseudo" / f"stage-{self.stage + 1:03d}"
         files = {int(row): str(folder / f"{row}.npy") for row in wanted.rows}
 
-        def write(prediction: Prediction) -> dict[str, Tensor]:
+        def write(prediction: Prediction) -> None:
             targets = pseudo_targets(prediction, wanted)
             for row, target in zip(prediction.rows.tolist(), targets.cpu().numpy(), strict=True):
                 write_atomic(Path(files[row]), array_bytes(target), sync=False)
-            return {}
 
-        before, data.predict_rows = data.predict_rows, wanted.rows
-        try:
-            self._predict(write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
-        finally:
-            data.predict_rows = before
+        self.visit(wanted.rows, write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
         if folder.is_dir():  # not where other ranks wrote all
             sync_folder(folder)
         return files
+
+    def visit(self, rows: Rows, each: Callable[[Prediction], None], scorer: Scorer) -> None:
+        """Call a function with the learner's predictions for these rows of the pool, batch by batch."""
+
+        def reduce(prediction: Prediction) -> dict[str, Tensor]:
+            each(prediction)
+            return {}
+
+        data = self._pool_data(scorer, "asks for predictions of some images")
+        before, data.predict_rows = data.predict_rows, rows
+        try:
+            self._predict(reduce, scorer)
+        finally:
+            data.predict_rows = before
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Seed torch for each epoch, so that a resumed stage gives the same result as one that was not interrupted."""
@@ -348,10 +407,6 @@ class ActiveLearningLoop(pl.Callback):
         self._values = {
             name: [batch for _, values in gathered for batch in values.get(name, [])] for name in sorted(names)
         }
-
-    def _commit(self, query: Query, stage: int) -> None:
-        targets: Mapping[int, str] = self.oracle.reveal(query) if self.oracle is not None else {}
-        self.pool.commit(query, stage, targets)
 
 
 def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:

@@ -2,7 +2,7 @@
 
 from al_lightning.core.arrays import Floats, Rows, Size
 from al_lightning.core.learner import Learner
-from al_lightning.core.oracle import Oracle
+from al_lightning.core.oracle import Delivery, Oracle, Request
 from al_lightning.core.pool_data import PoolData
 from al_lightning.core.prediction import Batch, Prediction, SampleStatistics
 from al_lightning.core.query import Pseudo, Query
@@ -10,12 +10,14 @@ from al_lightning.core.region import Box, Region
 from al_lightning.core.run_folder import StageRow
 from al_lightning.core.strategy import Candidates, ImageSource, RegionStrategy, StageContext, Strategy
 from al_lightning.core.task import IGNORE, Task
+from al_lightning.core.waiting import Waiting
 
 __all__ = [
     "IGNORE",
     "Batch",
     "Box",
     "Candidates",
+    "Delivery",
     "Floats",
     "ImageSource",
     "Learner",
@@ -26,6 +28,7 @@ __all__ = [
     "Query",
     "Region",
     "RegionStrategy",
+    "Request",
     "Rows",
     "SampleStatistics",
     "Size",
@@ -33,4 +36,5 @@ __all__ = [
     "StageRow",
     "Strategy",
     "Task",
+    "Waiting",
 ]

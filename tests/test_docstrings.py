@@ -21,7 +21,7 @@ from al_lightning.learners import LEARNERS
 from al_lightning.oracles import ORACLES
 from al_lightning.strategies import STRATEGIES
 
-FROM_THE_FRAMEWORK = {"learner": ("task", "size"), "oracle": ("target_file",)}
+FROM_THE_FRAMEWORK = {"learner": ("task", "size"), "oracle": ("target_file", "dataset")}
 """Kind of table -> parameters that are no options."""
 
 BUILDERS = [

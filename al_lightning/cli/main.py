@@ -15,18 +15,21 @@ from al_lightning.cli.arguments import Parser
 from al_lightning.core.files import storage_error
 from al_lightning.core.run_lock import RunInUse
 from al_lightning.core.stopping import Leaving, Stopped, is_stopping, say, stoppable
+from al_lightning.core.waiting import Waiting
 from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, embed, select, check, bench, completion)
 """In the order of --help."""
+REJECTED = 10
+"""Rejected labels that are listed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0; 1 where `check` found an error in the data; 2 for a mistake; 70 for a fault of ours; 74 for a storage that is
-    full or broken; 75 where another process works on the run; 128 + the number of a signal that stopped it (130 for
-    Ctrl-C, 143 for SIGTERM).
+    0; 1 where `check` found an error in the data; 2 for a mistake; 3 where people have to label images first; 70 for a
+    fault of ours; 74 for a storage that is full or broken; 75 where another process works on the run; 128 + the number
+    of a signal that stopped it (130 for Ctrl-C, 143 for SIGTERM).
     """
     try:
         with stoppable():
@@ -60,6 +63,13 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
+    except Waiting as waiting:
+        print(f"al-lightning: {waiting}")
+        for name, reason in list(waiting.rejected.items())[:REJECTED]:
+            print(f"  rejected: {name}: {reason}")
+        if len(waiting.rejected) > REJECTED:
+            print(f"  and {len(waiting.rejected) - REJECTED} more rejected")
+        return 3
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if options.traceback or is_stopping():
             raise

@@ -14,6 +14,11 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("resume", help="go on with a run that was stopped")
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
     add_take_over(parser)
+    parser.add_argument(
+        "--enough",
+        action="store_true",
+        help="go on with the labels that people have given; the others stay in the pool",
+    )
     parser.set_defaults(command=resume)
 
 
@@ -21,7 +26,7 @@ def resume(options: argparse.Namespace) -> int:
     """Go on with the run, then write its report."""
     from al_lightning import experiment
 
-    folder = experiment.resume(options.run, take_over=options.take_over)
+    folder = experiment.resume(options.run, take_over=options.take_over, enough=options.enough)
     if experiment.is_main():
         write([folder.path], folder.report)
     return 0

@@ -83,11 +83,19 @@ class BudgetSection:
     """The number of stages, and of images that are labelled at each."""
 
     initial: int = MISSING
-    """Images drawn at random before the first training."""
+    """Images labelled before the first training; with an oracle that asks people, those that have a label count."""
     per_stage: int = MISSING
     """Images selected after each stage but the last."""
     stages: int = MISSING
     """Number of stages, the initial one included: the points of the learning curve."""
+    first: str = "random"
+    """Strategy that picks the initial images, before anything is trained: random, or one that needs no more than images
+    or a latent (typiclust, ta-coreset, pca-coreset). A latent is that of the learner's encoder where it has pretrained
+    weights (learner.options.encoder_weights), else a PCA of the pixels."""
+    validation: int | None = None
+    """Images that people label for validation, drawn at random, where the dataset has no target yet."""
+    test: int | None = None
+    """The same for test. A test set that active learning had chosen would measure nothing."""
     pixels: float | None = None
     """Stop after the first stage at which this fraction of the pool's pixels is labelled; stages is then the
     maximum."""

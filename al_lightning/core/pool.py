@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from al_lightning.core.region import Box, Region, cover, region_of
 
 PSEUDO = "pseudo"
 """Source of targets that the learner predicted and no oracle revealed."""
+WITHDRAWN = "withdrawn"
+"""What a state calls an image that left the pool because nobody can label it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class LabelPool:
     """
 
     def __init__(self, rows: Rows, ids: Sequence[str], size: tuple[int, int] | None = None) -> None:
-        self.rows: Rows = np.sort(np.asarray(rows, dtype=np.int64))
+        self._all: Rows = np.sort(np.asarray(rows, dtype=np.int64))
         self.ids = tuple(ids)
         self.size = size
         self._labels: dict[int, list[Label]] = {}
@@ -64,8 +66,18 @@ class LabelPool:
         self.pseudo: dict[int, str] = {}
         """row -> file of a pseudo-label. These rows stay unlabelled: they can be picked and cost nothing, and the
         next `commit` drops them."""
-        if len(np.unique(self.rows)) != len(self.rows):
+        self.withdrawn: dict[int, str] = {}
+        """row -> why it left the pool; it cannot be labelled or picked."""
+        if len(np.unique(self._all)) != len(self._all):
             raise ValueError("pool: a row occurs twice")
+
+    @property
+    def rows(self) -> Rows:
+        """(P,) rows of the pool, ascending, without withdrawn ones."""
+        if not self.withdrawn:
+            return self._all
+        kept: Rows = self._all[~np.isin(self._all, list(self.withdrawn))]
+        return kept
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -164,6 +176,31 @@ class LabelPool:
             self._add(Label(row, stage, source, value, (targets or {}).get(row), region))
         self._recount(pixels)
 
+    def withdraw(self, rows: Mapping[int, str]) -> None:
+        """Take images out of the pool, each with the reason.
+
+        Raises:
+            ValueError: an image is labelled, or not in the pool; nothing is changed then.
+        """
+        wrong = [row for row in rows if row in self._labels or row not in self.rows]
+        if wrong:
+            raise ValueError(f"withdraw: {self.ids[wrong[0]]} is labelled, or not in the pool")
+        self.withdrawn |= rows
+        self.pseudo = {row: file for row, file in self.pseudo.items() if row not in rows}
+
+    def correct(self, files: Mapping[int, str]) -> None:
+        """Replace the label files of labelled images.
+
+        Raises:
+            ValueError: an image has no label.
+        """
+        for row, file in files.items():
+            if row not in self._labels:
+                raise ValueError(f"correct: {self.ids[row]} has no label")
+            changed = {id(label): replace(label, target=file) for label in self._labels[row]}
+            self._labels[row] = [changed[id(label)] for label in self._labels[row]]
+            self._order = [changed.get(id(label), label) for label in self._order]
+
     def _add(self, label: Label) -> None:
         self._labels.setdefault(label.row, []).append(label)
         self._order.append(label)
@@ -208,7 +245,9 @@ class LabelPool:
             for x in self.labels
         ]
         entries += [{"id": self.ids[row], "source": PSEUDO, "target": file} for row, file in self.pseudo.items()]
-        return [entry | {"target": _below(root, entry["target"])} for entry in entries]
+        entries = [entry | {"target": _below(root, entry["target"])} for entry in entries]
+        gone = self.withdrawn.items()
+        return entries + [{"id": self.ids[row], "source": WITHDRAWN, "reason": reason} for row, reason in gone]
 
     def restore(self, state: Sequence[Mapping[str, Any]], root: Path | None = None) -> None:
         """Replace all labels by those of `state`; relative files are looked for below `root`.
@@ -216,7 +255,7 @@ class LabelPool:
         Raises:
             ValueError: an id is not in this pool, because the data have changed since the state was saved.
         """
-        row_of = {self.ids[row]: row for row in self.rows.tolist()}
+        row_of = {self.ids[row]: row for row in self._all.tolist()}
         unknown = [entry["id"] for entry in state if entry["id"] not in row_of]
         if unknown:
             raise ValueError(
@@ -224,8 +263,9 @@ class LabelPool:
                 "the dataset or its protocol has changed since this run began; start a new run"
             )
         self._labels, self._order, self._pixels = {}, [], {}
+        self.withdrawn = {row_of[e["id"]]: e["reason"] for e in state if e["source"] == WITHDRAWN}
         for e in state:
-            if e["source"] != PSEUDO:
+            if e["source"] not in (PSEUDO, WITHDRAWN):
                 target = _at(root, e["target"])
                 self._add(Label(row_of[e["id"]], e["stage"], e["source"], e["score"], target, region_of(e)))
         for row, labels in self._labels.items():

@@ -85,6 +85,12 @@ class Cache:
         elif mode == "disk":
             self._images = self._map(folder or default_folder())
 
+    def with_targets(self, dataset: DenseDataset) -> Cache:
+        """A cache of the same images with another dataset's targets, none of which is decoded."""
+        other = Cache(dataset, "none")
+        other.mode, other._images, other._sizes = self.mode, self._images, self._sizes
+        return other
+
     def images(self, rows: Rows) -> NDArray[np.uint8]:
         """rows (n,) -> (n, 3, H, W) uint8."""
         if self._images is not None:

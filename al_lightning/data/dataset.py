@@ -17,6 +17,7 @@ from al_lightning.core.arrays import Rows, Size
 from al_lightning.core.task import Task
 from al_lightning.data.errors import DataError, decoded
 from al_lightning.data.images import ImageReading
+from al_lightning.data.labels import is_label, read_label
 from al_lightning.data.splits import NONE, keep
 from al_lightning.data.walk import many, some
 
@@ -86,9 +87,14 @@ class DenseDataset:
         assert len(self.ids) == len(self.images) == len(self.targets)
         if min(self.size) < 1:
             raise ValueError(f"size={self.size}: expected a positive height and width")
-        for split in SPLITS:
+        for split in SPLITS if self.has_targets else SPLITS[:1]:
             if len(getattr(self, split)) == 0:
                 raise DataError(f"{self.name}: the {split} split is empty")
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether any image has a target; where none has, people are asked for those of validation and test too."""
+        return any(target is not None for target in self.targets)
 
     def split_of(self) -> dict[str, str]:
         """id -> pool, validation, test or none: what to record, for `with_splits` when the set is read again."""
@@ -109,13 +115,13 @@ class DenseDataset:
         drawn = self.split_of()
         splits, joined = keep(self.ids, self.groups or self.ids, list(drawn.values()), recorded)
         bare = [row for row, split in enumerate(splits) if split in SPLITS[1:] and self.targets[row] is None]
-        if bare:
+        if bare and self.has_targets:
             raise DataError(
                 f"{self.images[bare[0]]}: an image of {splits[bare[0]]} whose target is gone ({len(bare)} are); put "
                 "the files back, or start a new run"
             )
         notes = list(self.notes)
-        if splits != list(drawn.values()):
+        if splits != list(drawn.values()) and self.has_targets:
             counts = ", ".join(f"{split} {splits.count(split)}" for split in SPLITS)
             notes = [note for note in notes if note not in self.drawn]
             notes.append(f"splits are kept as recorded ({counts}), whatever was added since")
@@ -131,6 +137,10 @@ class DenseDataset:
         }
         facts = {**self.facts, **{key: value for key, value in known.items() if key in self.facts}}
         return replace(self, pool=pool, validation=validation, test=test, notes=tuple(notes), facts=facts)
+
+    def with_targets(self, files: Mapping[int, Path]) -> DenseDataset:
+        """This dataset with other targets for some rows, such as label files of people."""
+        return replace(self, targets=tuple(files.get(row, target) for row, target in enumerate(self.targets)))
 
     def target_file(self, row: int) -> Path:
         """The row's target file.
@@ -165,13 +175,14 @@ class DenseDataset:
 
         Args:
             row (int): dataset row.
-            file (Path | None): the target's file where the oracle gave one. Default None: the dataset's own.
+            file (Path | None): the target's file where the oracle gave one: a label file (`data.labels`), or a file
+                that is encoded as the dataset's own. Default None: the dataset's own.
 
         Raises:
             DataError: missing, unreadable, or of another size than its image.
         """
         path = file or self.target_file(row)
-        target = decoded(path, self.decode_target)
+        target = decoded(path, read_label if is_label(path) else self.decode_target)
         size = self.native_size(row)
         if target.shape[:2] != size:
             turns = self.image_reading.turns(self.images[row])

@@ -7,6 +7,7 @@ grows: the split of an image depends on the name of its group alone.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from al_lightning.core.arrays import Rows
 from al_lightning.data.errors import DataError
+from al_lightning.data.files import natural
 
 SPLIT_SEED = 2021
 """Draws every split, whatever the seed of the experiment."""
@@ -183,6 +185,67 @@ def assign(
     split_of = outside | drawn
     splits = [split_of.get(group, "pool") for group in groups]
     return [split if split == "pool" or has else NONE for split, has in zip(splits, has_target, strict=True)]
+
+
+def hold_out(ids: Sequence[str], groups: Sequence[str], validation: int, test: int) -> list[str]:
+    """Splits of a set without any target: so many images for people to label, in groups that are held out as wholes.
+
+    Groups are taken in the order of `unit`, for test first, until they have enough images and are at least a fifth of
+    all groups (a tenth for validation), or as many as images are wanted: a test set of one video measures little. Of
+    each group as many images are asked for, evenly spaced in the order of their names; the others are in no split.
+
+    Args:
+        ids (Sequence[str]): (n,) the id of each row.
+        groups (Sequence[str]): (n,) the group of each row; its id where it has none.
+        validation (int): images wanted, at least 1.
+        test (int): the same for test.
+
+    Returns:
+        (n,) pool, validation, test or none.
+
+    Raises:
+        DataError: there are too few images or groups.
+
+    Example:
+        >>> names = [f"{video}/{frame}" for video in "abcde" for frame in range(4)]
+        >>> splits = hold_out(names, [name[0] for name in names], 2, 2)
+        >>> {split: splits.count(split) for split in ("pool", "validation", "test", "none")}
+        {'pool': 12, 'validation': 2, 'test': 2, 'none': 4}
+    """
+    members: dict[str, list[int]] = {}
+    for row in sorted(range(len(ids)), key=lambda row: natural(ids[row])):
+        members.setdefault(groups[row], []).append(row)
+    order = sorted(members, key=lambda group: (unit(group), group))
+    splits = ["pool"] * len(ids)
+    start = 0
+    for name, count, fraction in (("test", test, 0.2), ("validation", validation, 0.1)):
+        least = min(count, math.ceil(fraction * len(order)))
+        end, images = start, 0
+        while end < len(order) and (images < count or end - start < least):
+            images += len(members[order[end]])
+            end += 1
+        if images < count or end >= len(order):
+            raise DataError(
+                f"budget.{name}={count}: {len(ids)} images in {len(order)} groups are too few to hold out so many and "
+                "leave some for the pool; take fewer"
+            )
+        taken = [members[group] for group in order[start:end]]
+        for rows, number in zip(taken, _shares([len(rows) for rows in taken], count), strict=True):
+            chosen = {rows[round((k + 0.5) * len(rows) / number - 0.5)] for k in range(number)} if number else set()
+            for row in rows:
+                splits[row] = name if row in chosen else NONE
+        start = end
+    return splits
+
+
+def _shares(sizes: Sequence[int], count: int) -> list[int]:
+    """How many of each group, as equal as the sizes allow, `count` together."""
+    shares = [0] * len(sizes)
+    while sum(shares) < count:
+        for place, size in enumerate(sizes):
+            if sum(shares) < count and shares[place] < size:
+                shares[place] += 1
+    return shares
 
 
 def keep(

@@ -25,12 +25,14 @@ from al_lightning.config import ConfigError
 from al_lightning.core.checkpoint_file import pack
 from al_lightning.core.files import storage_error
 from al_lightning.core.learner import learner_of, set_mc_passes
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
 from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.finite import unfinite
+from al_lightning.experiment.rehearsal import rehearsal
 from al_lightning.experiment.setup import Setup, trainer_options
 from al_lightning.experiment.signals import Guard, guarded
 from al_lightning.learners import LEARNERS
@@ -120,6 +122,8 @@ def attempt(setup: Setup, options: Mapping[str, Any]) -> Exception | None:
 
 def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     """Fit, validate, test and predict one batch with the initial labels of the run."""
+    if asks_people(setup.oracle):
+        setup = rehearsal(setup, folder)
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     rows = random_stream(config.seed, 0, "initial").choice(pool.rows, setup.plan.initial, replace=False)

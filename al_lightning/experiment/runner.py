@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,10 +19,12 @@ from al_lightning.config import CompleteConfig, Config, ConfigError, changes, fr
 from al_lightning.core import stopping
 from al_lightning.core.files import resumable, storage_error
 from al_lightning.core.json_files import read_json
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.run_lock import owned
 from al_lightning.core.stopping import held, interruptible
+from al_lightning.core.waiting import Waiting
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
@@ -34,6 +37,7 @@ from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
 from al_lightning.experiment.setup import Fit, Setup, complete, prepare
 from al_lightning.experiment.stages import Running, run_stage
+from al_lightning.experiment.start import first_labels, first_picks
 from al_lightning.loop import ActiveLearningLoop
 
 
@@ -44,14 +48,16 @@ def run_folder(config: Config) -> RunFolder:
     return RunFolder(Path(config.runs_dir) / config.name / strategy / f"seed-{config.seed}")
 
 
-def resume(path: Path, console: Console | None = None, take_over: bool = False) -> RunFolder:
+def resume(path: Path, console: Console | None = None, take_over: bool = False, enough: bool = False) -> RunFolder:
     """Continue a run after its last finished step; a complete run is only reported as such.
 
     Args:
         path: folder of the run.
         console, take_over: as of `run`.
+        enough: go on with the labels that people have given so far; what is missing stays in the pool.
 
     Raises:
+        Waiting: labels are missing.
         FileNotFoundError: the folder holds no run.
         ValueError: as of `run`.
     """
@@ -60,7 +66,7 @@ def resume(path: Path, console: Console | None = None, take_over: bool = False) 
         raise FileNotFoundError(f"{path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
     with interruptible(), _owned(folder, take_over, console := console or Console()):
         _check(folder, console)
-        return _go_on(complete(from_saved(folder.config)), console, folder, begun=True)
+        return _go_on(complete(from_saved(folder.config)), console, folder, begun=True, enough=enough)
 
 
 def run(
@@ -69,6 +75,7 @@ def run(
     folder: RunFolder | None = None,
     take_over: bool = False,
     fit: Fit | None = None,
+    enough: bool = False,
 ) -> RunFolder:
     """Run an experiment, or continue it where its folder holds an unfinished run of the same config.
 
@@ -78,8 +85,10 @@ def run(
         folder: of the run; `run_folder(config)` by default.
         take_over: go on although a process may work on the run that cannot be looked at from here.
         fit: of a run that begins, gives the config another budget where the pool is smaller than its own.
+        enough: as of `resume`.
 
     Raises:
+        Waiting: the oracle asks people, and labels are missing.
         ConfigError: the config is invalid, or differs from the one saved in the run's folder.
         DataError, FileNotFoundError: the data are invalid or missing.
         RunInUse: another process works on the run.
@@ -89,17 +98,19 @@ def run(
     """
     follow_launcher()
     with interruptible():
-        return _run(config, console or Console(), folder, take_over, fit)
+        return _run(config, console or Console(), folder, take_over, fit, enough)
 
 
-def _run(config: Config, console: Console, folder: RunFolder | None, take_over: bool, fit: Fit | None) -> RunFolder:
+def _run(
+    config: Config, console: Console, folder: RunFolder | None, take_over: bool, fit: Fit | None, enough: bool
+) -> RunFolder:
     full = config if isinstance(config, CompleteConfig) else complete(config)
     folder = folder or run_folder(full)
     with _owned(folder, take_over, console):
         begun = folder.config.exists() or bool(folder.begun_stages())
         if begun:
             _check(folder, console)
-        return _go_on(full, console, folder, begun, fit)
+        return _go_on(full, console, folder, begun, fit, enough)
 
 
 @contextmanager
@@ -121,7 +132,14 @@ def _check(folder: RunFolder, console: Console) -> None:
         _say(console, note)
 
 
-def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: bool, fit: Fit | None = None) -> RunFolder:
+def _go_on(
+    full: CompleteConfig,
+    console: Console,
+    folder: RunFolder,
+    begun: bool,
+    fit: Fit | None = None,
+    enough: bool = False,
+) -> RunFolder:
     # Completed too, so that options that a later version has added do not count as differences.
     if begun and (lines := changes(complete(from_saved(folder.config)), full)):
         raise ConfigError(
@@ -160,7 +178,10 @@ def _go_on(full: CompleteConfig, console: Console, folder: RunFolder, begun: boo
         try:
             tracking.log_finished(loggers, finished)
             with only_new():
-                _stages(setup, folder, loggers, console, finished)
+                _stages(setup, folder, loggers, console, finished, enough)
+        except Waiting as waiting:
+            waiting.add(f"then: al-lightning resume {shlex.quote(str(folder.path))}")
+            raise
         finally:
             tracking.close(loggers, folder.path, len(finished))
             quiet.setLevel(level)
@@ -190,25 +211,42 @@ def _log_late(config: Config, folder: RunFolder, finished: list[dict[str, Any]])
 
 
 def _stages(
-    setup: Setup, folder: RunFolder, loggers: list[Logger], console: Console, finished: list[dict[str, Any]]
+    setup: Setup,
+    folder: RunFolder,
+    loggers: list[Logger],
+    console: Console,
+    finished: list[dict[str, Any]],
+    enough: bool,
 ) -> None:
     """Run the stages that are not in `finished`, which grows."""
     config, dataset = setup.config, setup.dataset
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
-    loop = ActiveLearningLoop(pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost)
+    people = asks_people(setup.oracle)
+    if people:
+        setup = first_labels(setup, folder, pool, enough)
+        dataset = setup.dataset
+    loop = ActiveLearningLoop(
+        pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost, folder.path
+    )
+    if people:
+        held_out = [*dataset.validation.tolist(), *dataset.test.tolist()]
+        loop.held_out = {row: str(dataset.targets[row]) for row in held_out}
     loader = config.loader
     data = PoolDataModule(
         dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
     )
     recorded = folder.recorded_splits()
-    running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished)
+    running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished, enough)
     if is_main():
         clear_leftovers(folder)
     _say(console, f"{folder.path}: {_sizes(setup)}{_batch(running)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
-    loop.start(min(setup.plan.initial, len(first)), first)
+    if not people and config.budget.first == "random":
+        loop.start(min(setup.plan.initial, len(first)), first)
+    elif not people:
+        first_picks(setup, folder, loop)
     for stage in range(setup.plan.stages):
         loop.stage = data.stage = stage
         if stage < len(finished):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import pytorch_lightning as pl
@@ -18,7 +19,7 @@ from al_lightning.config import CompleteConfig, Config, ConfigError, plain, vali
 from al_lightning.config.loading import interpolations
 from al_lightning.config.options import build, options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
-from al_lightning.core.oracle import Oracle
+from al_lightning.core.oracle import Oracle, asks_people
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
@@ -27,6 +28,8 @@ from al_lightning.data import DATASETS, Cache, DenseDataset
 from al_lightning.data.building import build_section
 from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
+from al_lightning.experiment.first import first_strategy
+from al_lightning.experiment.held_out import held_out
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.experiment.signals import Guard, guarded
 from al_lightning.learners import LEARNERS, Committee
@@ -37,6 +40,8 @@ from al_lightning.strategies import STRATEGIES
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
 Fit: TypeAlias = Callable[[CompleteConfig, int], CompleteConfig]
 """(config, images of the pool) -> the config with a budget that the pool has."""
+PROVIDED = ("target_file", "dataset")
+"""Parameters that an oracle gets from the dataset; all others are its options."""
 OF_LEARNER = ("task", "size")
 """Parameters that a learner gets from the dataset; all others are its options."""
 
@@ -47,11 +52,26 @@ class Setup:
 
     config: CompleteConfig
     dataset: DenseDataset
-    cache: Cache
     strategy: Strategy | RegionStrategy
     oracle: Oracle
-    cost: AnnotationCost
     plan: Plan
+
+    @cached_property
+    def cache(self) -> Cache:
+        """The dataset's images, which are decoded when this is first used."""
+        return Cache(self.dataset, self.config.loader.cache)
+
+    @cached_property
+    def cost(self) -> AnnotationCost:
+        """The cost of labels."""
+        return AnnotationCost(self.cache, self.config.budget.clicks)
+
+    def with_dataset(self, dataset: DenseDataset) -> Setup:
+        """The same with other targets or splits of the same images; those that were decoded are kept."""
+        changed = replace(self, dataset=dataset, oracle=build_oracle(self.config, dataset))
+        if "cache" in vars(self):
+            vars(changed)["cache"] = self.cache.with_targets(dataset)
+        return changed
 
     def learner(self, stage: int, member: int = 0) -> pl.LightningModule:
         """A learner with initial weights, which are the same for all strategies with one seed, stage and member."""
@@ -94,7 +114,7 @@ def complete(config: Config) -> CompleteConfig:
     full.dataset.options = options_of("dataset", DATASETS, given.dataset.name, given.dataset.options)
     full.learner.options = options_of("learner", LEARNERS, given.learner.name, given.learner.options, OF_LEARNER)
     full.strategy.options = options_of("strategy", STRATEGIES, given.strategy.name, given.strategy.options, (), NESTED)
-    full.oracle.options = options_of("oracle", ORACLES, given.oracle.name, given.oracle.options, ("target_file",))
+    full.oracle.options = options_of("oracle", ORACLES, given.oracle.name, given.oracle.options, PROVIDED)
     check_trainer(trainer_options(full), trainer_types())
     check_paths(full)
     return full
@@ -133,17 +153,21 @@ def prepare(
         for line in dataset.notes:
             note(line)
     strategy = build("strategy", STRATEGIES, config.strategy.name, config.strategy.options, {}, NESTED)
+    if config.budget.first != "random":
+        first_strategy(config.budget.first)
+    dataset = held_out(config.budget, dataset, asks_people(build_oracle(config, dataset)))
+    oracle = build_oracle(config, dataset)
+    people = asks_people(oracle)
     try:
-        plan = plan_of(config, strategy, dataset)
+        plan = plan_of(config, strategy, dataset, people)
     except ConfigError:
         if fit is None:
             raise
         config = fit(config, len(dataset.pool))
-        plan = plan_of(config, strategy, dataset)
+        plan = plan_of(config, strategy, dataset, people)
         if note is not None:
             sizes = f"{plan.initial} + {plan.per_stage} x {plan.stages - 1}"
             note(f"budget {sizes} instead, as the pool has {len(dataset.pool)} images")
-    oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, {"target_file": dataset.target_file})
     if asks_for_regions(strategy) and dataset.task.kind == "depth":
         raise ConfigError(
             f"strategy.name={config.strategy.name}: asks for regions, which a depth task such as {dataset.name} cannot "
@@ -158,9 +182,14 @@ def prepare(
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    cache = Cache(dataset, config.loader.cache)
-    cost = AnnotationCost(cache, config.budget.clicks)
-    return Setup(config, dataset, cache, strategy, oracle, cost, plan)
+    return Setup(config, dataset, strategy, oracle, plan)
+
+
+def build_oracle(config: CompleteConfig, dataset: DenseDataset) -> Oracle:
+    """The oracle that a config names."""
+    provided = {"target_file": dataset.target_file, "dataset": dataset}
+    oracle: Oracle = build("oracle", ORACLES, config.oracle.name, config.oracle.options, provided)
+    return oracle
 
 
 def build_dataset(config: Config, splits: Mapping[str, str] | None = None) -> DenseDataset:
@@ -202,14 +231,23 @@ def build_learner(
     return learner
 
 
-def plan_of(config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset: DenseDataset) -> Plan:
+def plan_of(
+    config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset: DenseDataset, people: bool = False
+) -> Plan:
     """The budget of the config, or what the strategy's `plan` makes of it.
+
+    Args:
+        config: has the budget.
+        strategy: may change it.
+        dataset: its pool limits the budget.
+        people: whether the oracle asks people, so that images with a target are labelled before the first training.
 
     Raises:
         ConfigError: the pool is smaller than the budget.
     """
     budget, size = config.budget, len(dataset.pool)
-    plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)
+    existing = sum(dataset.targets[row] is not None for row in dataset.pool.tolist()) if people else 0
+    plan = planned(strategy, Plan(max(budget.initial, existing), budget.per_stage, budget.stages), size)
     if plan.stages > 1 and plan.initial > size:
         raise ConfigError(f"budget.initial={plan.initial}: the pool of {dataset.name} has only {size} images")
     reachable = 1 + max(0, -(-(size - plan.initial) // plan.per_stage))

@@ -16,13 +16,12 @@ from pytorch_lightning.loggers import Logger
 
 from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
+from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import PSEUDO
-from al_lightning.core.query import Query
-from al_lightning.core.region import Box
 from al_lightning.core.run_folder import RunFolder, StageRow, fit_step
 from al_lightning.core.seeds import random_stream
 from al_lightning.core.stopping import held
-from al_lightning.data import DenseDataset, PoolDataModule
+from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.checkpoints import (
     BEST,
@@ -34,12 +33,15 @@ from al_lightning.experiment.checkpoints import (
 )
 from al_lightning.experiment.finite import Finite, check_finite, check_results
 from al_lightning.experiment.garbage import release
+from al_lightning.experiment.guesses import write_guesses
 from al_lightning.experiment.leftovers import discard
+from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of, relative
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import check_weights, with_digests
 from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
-from al_lightning.loop import ActiveLearningLoop
+from al_lightning.loop import ActiveLearningLoop, Scorer
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Running:
     """What the stages see of the dataset, to be recorded; see `integrity.seen`."""
     finished: list[dict[str, Any]]
     """The states of the stages before."""
+    enough: bool = False
+    """Go on with the labels that people have given so far."""
 
     def finish(self, stage: int, done: dict[str, Any], **steps: Any) -> dict[str, Any]:
         """Save finished steps; returns `done` with them."""
@@ -88,9 +92,9 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     labelled, fraction = pool.labelled_equivalent, pool.fraction
     members = []
     for member in range(config.learner.committee.members):
-        step = fit_step(member)
-        if step not in done:
-            done = running.finish(stage, done, **{step: _fit(running, stage, member, done)})
+        name = fit_step(member)
+        if name not in done:
+            done = running.finish(stage, done, **{name: _fit(running, stage, member, done)})
             if is_main():
                 discard(_place(running, stage, member))
             release()
@@ -115,11 +119,9 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:
-        query = running.loop.acquire(trainer, trained, data, ckpt_path=None)
-        seconds = dict(running.loop.seconds)
-        selected = _picks(query, setup.dataset)
-        selected += [{"id": pool.ids[row], "source": PSEUDO, "score": None} for row in pool.pseudo]
-    fits = [done[step]["seconds"] for step in done if step.startswith("fit")]
+        asked = common_step(running.folder, stage, "asked", lambda: _propose(running, trainer, trained))
+        selected, seconds = _acquire(running, stage, asked), asked["seconds"]
+    fits = [done[name]["seconds"] for name in done if name.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
@@ -135,19 +137,37 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     return done
 
 
-def _picks(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
-    """The picks of a stage row: id, source, score, and the box where regions were asked for."""
-    scores = [None if math.isnan(score) else score for score in query.score.tolist()]
-    picks: list[dict[str, Any]] = [
-        {"id": dataset.ids[row], "source": source, "score": score}
-        for row, source, score in zip(query.rows.tolist(), query.source, scores, strict=True)
-    ]
-    if query.regions is not None:
-        whole = Box(0, 0, *dataset.size)
-        for pick, region in zip(picks, query.regions, strict=True):
-            shown = region or whole
-            pick[shown.kind] = shown.to_json()
-    return picks
+def _propose(running: Running, trainer: pl.Trainer, trained: pl.LightningModule) -> dict[str, Any]:
+    """The step "asked": picks, pseudo-labels and guesses of the stage, before any label is asked for."""
+    loop, dataset, root = running.loop, running.setup.dataset, running.folder.path
+    query, pseudo = loop.propose(trainer, trained, running.data, ckpt_path=None)
+    people = asks_people(running.setup.oracle)
+    guesses = write_guesses(loop, query, Scorer(trainer, trained, running.data, None), dataset, root) if people else {}
+    return {
+        "picks": picks_of(query, dataset),
+        "pseudo": {dataset.ids[row]: relative(file, root) for row, file in pseudo.items()},
+        "guesses": {dataset.ids[row]: relative(str(file), root) for row, file in guesses.items()},
+        "seconds": dict(loop.seconds),
+    }
+
+
+def _acquire(running: Running, stage: int, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The step "given", and its labels in the pool; returns the picks of the stage row."""
+    loop, dataset, root = running.loop, running.setup.dataset, running.folder.path
+    query = query_of(asked["picks"], dataset)
+    row_of = {name: row for row, name in enumerate(dataset.ids)}
+    pseudo, guesses = (
+        {row_of[name]: root.resolve() / file for name, file in asked[key].items()} for key in ("pseudo", "guesses")
+    )
+
+    def reveal() -> dict[str, Any]:
+        return delivery_json(loop.reveal(query, stage + 1, guesses, running.enough), dataset, root)
+
+    delivery = delivery_of(step(running.folder, stage, "given", reveal), dataset, root)
+    got = loop.take(query, stage + 1, delivery, {row: str(file) for row, file in pseudo.items()})
+    loop.stage += 1
+    selected = picks_of(got, dataset)
+    return selected + [{"id": loop.pool.ids[row], "source": PSEUDO, "score": None} for row in loop.pool.pseudo]
 
 
 def _weights(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]) -> tuple[Path, str | None]:

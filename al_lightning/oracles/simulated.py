@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from al_lightning.core.query import Query
+from al_lightning.core.oracle import Delivery, Request
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Simulated:
 
     target_file: Callable[[int], Path]
 
-    def reveal(self, query: Query) -> dict[int, str]:
-        for row in query.rows.tolist():
+    def reveal(self, request: Request) -> Delivery:
+        for row in request.query.rows.tolist():
             self.target_file(row)
-        return {}
+        return Delivery()

@@ -14,7 +14,7 @@ from al_lightning.data.depths import Unit
 from al_lightning.data.masks import MaskOptions, Masks
 from al_lightning.data.options import Evaluation, evaluation, height_width
 from al_lightning.data.own.drawing import draw
-from al_lightning.data.own.folder_listing import read_folders
+from al_lightning.data.own.folder_listing import NO_TARGETS, read_folders, read_unlabelled
 from al_lightning.data.own.grouping import folders_apart, group_keys, within_splits
 from al_lightning.data.own.listing import check_names
 from al_lightning.data.own.meaning import DepthOptions, check_held_out, check_unused, meaning
@@ -133,7 +133,8 @@ def folder(
             "auto": native.
         images (str | None): where the images are, a folder or a pattern such as "*/Original/*.png", absolute or
             relative to `root`; what its wildcards stand for is the id. Default None: the usual folders.
-        targets (str | None): the same of the masks or depth maps. Default None: the usual folders.
+        targets (str | None): the same of the masks or depth maps; none: there are none yet, and people are asked for
+            them (oracle.name=folder, budget.validation, budget.test). Default None: the usual folders.
         several_masks (str): of two classes, where an image has several masks (x_1.png and x_2.png for x.png): refuse,
             or union for what any of them marks. Default "refuse".
         split_seed (int): draws other splits; the seed of the experiment does not. Default 2021.
@@ -174,7 +175,10 @@ def folder(
     if csv and (images or targets):
         raise DataError("dataset.options.csv names the files already; unset dataset.options.images and .targets")
     base = Path(os.path.abspath(os.path.expanduser(root)))
-    listing = read_tables(csv, base, task) if csv else read_folders(base, task, images, targets)
+    if targets == NO_TARGETS:
+        listing = read_unlabelled(base, task, images)
+    else:
+        listing = read_tables(csv, base, task) if csv else read_folders(base, task, images, targets)
     check_names(listing.ids, listing.images)
     union_notes = check_several(listing.further, several_masks, 0 if task == "depth" else len(classes))
     depth = DepthOptions(maximum_cm, unit, scale, invalid, invert)
@@ -215,5 +219,6 @@ def folder(
         image_reading=found.images,
         drawn=tuple(split_notes),
     )
-    check_held_out(dataset)
+    if dataset.has_targets:
+        check_held_out(dataset)
     return dataset

@@ -67,3 +67,8 @@ def draw(
                 "not fall evenly; dataset.options.split_seed draws other splits"
             )
     return splits, notes
+
+
+def unlabelled(listing: Listing) -> tuple[list[str], list[str]]:
+    """(split of each image, notes) of images without any target: all are of the pool, until a run holds some out."""
+    return ["pool"] * len(listing.ids), []

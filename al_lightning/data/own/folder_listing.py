@@ -25,6 +25,8 @@ from al_lightning.data.own.pairing import PLAIN, Pairs, Rule, derived, pair_up, 
 from al_lightning.data.splits import NONE
 from al_lightning.data.walk import many, some
 
+NO_TARGETS = "none"
+"""Value of the option `targets` where no image has one yet."""
 NOUN = {"segmentation": "mask", "depth": "depth map"}
 
 
@@ -68,6 +70,40 @@ def read_folders(root: Path, task: str, image_files: str | None, target_files: s
             "both the same names, or list them in a CSV and set dataset.options.csv"
         )
     return _listing(images, targets, pairs, task, list(dict.fromkeys((*images.notes(), *targets.notes(), *notes))))
+
+
+def read_unlabelled(root: Path, task: str, image_files: str | None) -> Listing:
+    """The images of a folder that holds no targets: of its folder of images, or of all folders below it.
+
+    Args:
+        root (Path): the folder.
+        task (str): segmentation or depth.
+        image_files (str | None): folder or pattern of the images; None: the usual names, else everything.
+
+    Raises:
+        FileNotFoundError: the folder is missing.
+        DataError: it holds no image, or two of one name.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; name the folder of your images with dataset.options.root")
+    if image_files:
+        images = read_option(root, image_files, "images", IMAGES)
+    else:
+        named = by_role(root, task).get("", {}).get("images", [])
+        folder = first_with_files(named, IMAGES) if named else root
+        images = read_folder(folder, IMAGES, f"{folder.name}/{{}}" if named else "{}")
+    notes = _leave_out(images, Side())
+    if not images.files:
+        raise DataError(f"{root}: holds no image; {''.join(f'{note}; ' for note in images.notes())}name another folder")
+    count = len(images.files)
+    nothing: list[None] = [None] * count
+    return Listing(
+        list(images.files),
+        list(images.files.values()),
+        list(nothing),
+        list(nothing),
+        notes=[*images.notes(), *notes, f"no image has a {NOUN[task]}: people will be asked for {NOUN[task]}s"],
+    )
 
 
 def _by_option(

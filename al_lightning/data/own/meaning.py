@@ -55,7 +55,7 @@ def meaning(
 
     Args:
         images (Sequence[Path]): (n,) the images.
-        targets (Sequence[Path | None]): (n,) the target of each, at least one.
+        targets (Sequence[Path | None]): (n,) the target of each.
         further (Mapping): target -> more targets of the same image.
         what (tuple[str, ...] | DepthOptions): the classes of masks, or the options of depth.
         masks (MaskOptions): the options of masks.
@@ -67,11 +67,17 @@ def meaning(
     reading, notes = image_reading(images, targets, page, window)
     files = [file for target in targets if target is not None for file in (target, *further.get(target, ()))]
     facts: dict[str, Any] = {"images": reading.facts()} if reading.facts() else {}
+    if not files:
+        return Meaning(reading, _nothing_to_decode, facts, tuple(notes))
     if isinstance(what, DepthOptions):
         depth, lines = depth_reading(files, what.maximum, what.unit, what.scale, what.invalid, what.invert, page)
         return Meaning(reading, depth.decode, {"depth": depth.facts()} | facts, (*lines, *notes))
     found, lines = mask_reading(files, what, masks)
     return Meaning(reading, found.decode, {"masks": found.facts()} | facts, (*lines, *notes))
+
+
+def _nothing_to_decode(path: Path) -> NDArray[Any]:
+    raise DataError(f"{path}: a target of a set that had none when it was read; remove dataset.options.targets=none")
 
 
 def check_unused(task: str, given: Mapping[str, tuple[Any, Any]]) -> None:
