@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from al_lightning.experiment.environment import environment
 from al_lightning.experiment.garbage import only_new, release
 from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
+from al_lightning.experiment.lines import sizes, stage_line, step_size
 from al_lightning.experiment.orphans import follow_launcher
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.ranks import is_main
@@ -239,7 +240,7 @@ def _stages(
     running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished, enough)
     if is_main():
         clear_leftovers(folder)
-    _say(console, f"{folder.path}: {_sizes(setup)}{_batch(running)}")
+    _say(console, f"{folder.path}: {sizes(setup)}{step_size(running)}")
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]
@@ -264,53 +265,9 @@ def _stages(
             break
 
 
-def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
-    """A stage row as a line for the terminal, after a line of titles where `header` is set.
-
-    Example:
-        >>> seconds = {"fit": 8.0, "test": 1.0, "score": 0.5, "select": 0.1}
-        >>> row = {"stage": 0, "labelled": 20, "fraction": 0.1, "test": {"miou": 0.75}, "seconds": seconds}
-        >>> stage_line(row).split()
-        ['0', '20', '10.0', '%', '75.00', '8.0', '1.0', '0.5', '0.1']
-    """
-    names = [name for name in ("miou", "iou", "dice", "rmse_cm", "mae_cm") if name in row["test"]]
-    metrics = "".join(f"{_figure(name, row['test'][name]):>9}" for name in names)
-    times = "".join(f"{row['seconds'][step]:>9.1f}" for step in ("fit", "test", "score", "select"))
-    line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{metrics}{times}"
-    if not header:
-        return line
-    titles = {"miou": "mIoU %", "iou": "IoU %", "dice": "Dice %", "rmse_cm": "RMSE cm", "mae_cm": "MAE cm"}
-    head = "".join(f"{titles[name]:>9}" for name in names)
-    steps = "".join(f"{step + ' s':>9}" for step in ("fit", "test", "score", "select"))
-    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{steps}\n{line}"
-
-
-def _figure(name: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if name.endswith("cm") else f"{100 * value:.2f}"
-
-
 def _say(console: Console, text: str) -> None:
     if is_main():
         console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _sizes(setup: Setup) -> str:
-    data = setup.dataset
-    splits = f"pool {len(data.pool)}, validation {len(data.validation)}, test {len(data.test)}"
-    return f"{data.name} ({data.protocol}), {splits}, {data.size[0]} x {data.size[1]} pixels"
-
-
-def _batch(running: Running) -> str:
-    """The images of a step of the optimiser, where they are more than a batch of the loader: a learning rate belongs to
-    the step."""
-    trainer, size = running.trainer(0), running.setup.config.loader.batch_size
-    ranks, batches = trainer.world_size, trainer.accumulate_grad_batches
-    if ranks * batches == 1:
-        return ""
-    parts = [f"{size} images", *([f"{ranks} ranks"] if ranks > 1 else []), *([f"{batches} batches"] * (batches > 1))]
-    return f", {size * ranks * batches} images a step ({' x '.join(parts)})"
 
 
 def _describe(setup: Setup, folder: RunFolder) -> str:

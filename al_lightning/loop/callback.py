@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,17 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.accelerators import CPUAccelerator
 from torch import Tensor
 
 from al_lightning.core.array_file import array_bytes
 from al_lightning.core.arrays import Rows
-from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.files import sync_folder, write_atomic
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import Delivery, Oracle, Request
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.pool_data import PoolData
 from al_lightning.core.prediction import Batch, Prediction, is_filler
-from al_lightning.core.query import Pseudo, Query
+from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream, torch_seed
 from al_lightning.core.strategy import (
     Candidates,
@@ -41,60 +39,10 @@ from al_lightning.core.strategy import (
     asks_for_regions,
     prepared,
 )
-from al_lightning.core.task import IGNORE
 from al_lightning.cost.annotation import AnnotationCost
+from al_lightning.loop.pseudo import pseudo_targets
+from al_lightning.loop.scorer import Scorer, check_needs, own_trainer
 from al_lightning.strategies.base import choose
-from al_lightning.uncertainty import entropy
-
-
-def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule) -> None:
-    """Check that the learner provides what the strategy needs.
-
-    Raises:
-        ValueError: it does not; the message names strategy, learner and what is missing.
-    """
-    provides = frozenset(getattr(learner, "provides", frozenset())) | {"images"}
-    missing = strategy.needs - provides
-    if missing:
-        remedy = {
-            "passes": "; set learner.mc_passes or learner.committee.members above 1",
-            "deviation": "; set learner.mc_passes above 1 (and a dropout), for a depth task",
-            "members": "; set learner.committee.members above 1",
-        }
-        raise ValueError(
-            f"strategy {type(strategy).__name__} needs {sorted(missing)}, which the learner "
-            f"{type(learner).__name__} does not provide (it provides {sorted(provides - {'images'})})"
-            + "".join(remedy.get(name, "") for name in sorted(missing))
-        )
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """The arguments of `Trainer.predict`."""
-
-    trainer: pl.Trainer
-    learner: pl.LightningModule
-    data: pl.LightningDataModule
-    checkpoint: str | None
-    """File of the weights; None for the learner's current weights."""
-
-    @classmethod
-    def of(
-        cls, trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, ckpt_path: str | None
-    ) -> Scorer:
-        """`ckpt_path` as in Lightning, but None where it is "best" and no best weights were saved."""
-        best = str(getattr(trainer.checkpoint_callback, "best_model_path", ""))
-        return cls(trainer, learner, data, (best or None) if ckpt_path == "best" else ckpt_path)
-
-    def predict(self) -> None:
-        """One pass over predict_dataloader, whose results the callbacks get."""
-        self.trainer.predict(self.learner, datamodule=self.data, return_predictions=False, ckpt_path=self.checkpoint)
-
-    def loaded(self) -> Scorer:
-        """The same after loading the checkpoint's weights into the learner."""
-        if self.checkpoint is not None:
-            load_weights(self.learner, self.checkpoint)
-        return replace(self, checkpoint=None)
 
 
 class ActiveLearningLoop(pl.Callback):
@@ -248,7 +196,7 @@ class ActiveLearningLoop(pl.Callback):
             values,
             images=scorer.data.images if isinstance(scorer.data, PoolData) else None,
             stage=self.stage,
-            trainer=_own_trainer(scorer.trainer),
+            trainer=own_trainer(scorer.trainer),
             derived=self._derived,
         )
         rng = random_stream(self.seed, self.stage, "select")
@@ -294,7 +242,7 @@ class ActiveLearningLoop(pl.Callback):
                 predict=predict,
                 scan=lambda reduce: self._scan(reduce, ready),
                 rng=random_stream(self.seed, self.stage, "prepare"),
-                trainer=_own_trainer(scorer.trainer),
+                trainer=own_trainer(scorer.trainer),
             ),
         )
 
@@ -407,42 +355,3 @@ class ActiveLearningLoop(pl.Callback):
         self._values = {
             name: [batch for _, values in gathered for batch in values.get(name, [])] for name in sorted(names)
         }
-
-
-def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
-    """Pseudo-labels (B, H, W): float32 probability of the foreground, or uint8 classes.
-
-    Raises:
-        ValueError: soft targets for more than two classes, or a learner without probabilities.
-
-    Example:
-        >>> p = torch.tensor([[0.9, 0.5], [0.1, 0.5]]).view(1, 2, 1, 2)  # two classes, two pixels
-        >>> wanted = Pseudo(np.array([0]), "confident", threshold=0.5)
-        >>> pseudo_targets(Prediction(torch.tensor([0]), probabilities=p), wanted).tolist()
-        [[[0, 255]]]
-    """
-    p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
-    if p is None:
-        raise ValueError("pseudo-labels need a learner that provides 'probabilities'")
-    if wanted.kind == "soft":
-        if p.shape[1] != 2:
-            raise ValueError(f"soft pseudo-labels are for 2 classes, not {p.shape[1]}; use hard ones")
-        return p[:, 1].float()
-    hard = p.argmax(1).to(torch.uint8)
-    if wanted.kind == "hard":
-        return hard
-    return torch.where(entropy(p.float()) <= wanted.threshold, hard, IGNORE)
-
-
-def _own_trainer(trainer: pl.Trainer) -> dict[str, Any]:
-    """Arguments for the Trainer of a strategy: the device of this rank, no checkpoints, no logger."""
-    device = trainer.strategy.root_device
-    return {
-        "accelerator": "cpu" if isinstance(trainer.accelerator, CPUAccelerator) else "auto",
-        "devices": 1 if device.index is None else [device.index],
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_model_summary": False,
-        "enable_progress_bar": trainer.progress_bar_callback is not None,
-        "default_root_dir": trainer.default_root_dir,
-    }
