@@ -40,8 +40,10 @@ def embed(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from al_lightning.cli.bars import bar
+    from al_lightning.cli.devices import device_of
     from al_lightning.experiment import embed as embedding
     from al_lightning.experiment.features import ids_file
+    from al_lightning.experiment.image_files import images_of
 
     _check(options)
     console = Console()
@@ -49,10 +51,10 @@ def embed(options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    images, notes = embedding.images_of(options.folder)
+    images, notes = images_of(options.folder)
     for line in notes:
         say(line)
-    device = _device(options.device)
+    device = device_of(options.device)
     encode, size, how = _encoder(options, device)
     say(f"{len(images):,} images, {how}, {size[0]} x {size[1]} pixels, on {device}")
     with bar("images", len(images)) as progress:
@@ -98,20 +100,6 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f"--output {options.output}: expected a name that ends in .npy")
     if options.output.exists() and not options.force:
         raise ValueError(f"--output {options.output}: is there already; choose another name, or --force to replace it")
-
-
-def _device(name: str) -> Any:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"--device {name}: cannot be used ({reason}); expected auto, cpu, cuda or cuda:1") from None
-    return device
 
 
 def _encoder(options: argparse.Namespace, device: Any) -> tuple[Any, tuple[int, int], str]:

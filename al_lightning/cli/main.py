@@ -10,7 +10,20 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 
-from al_lightning.cli import bench, check, completion, embed, experiments, init, report, resume, run, select, show
+from al_lightning.cli import (
+    bench,
+    check,
+    completion,
+    embed,
+    experiments,
+    init,
+    predict,
+    report,
+    resume,
+    run,
+    select,
+    show,
+)
 from al_lightning.cli.arguments import Parser
 from al_lightning.core.files import storage_error
 from al_lightning.core.run_lock import RunInUse
@@ -18,7 +31,7 @@ from al_lightning.core.stopping import Leaving, Stopped, is_stopping, say, stopp
 from al_lightning.core.waiting import Waiting
 from al_lightning.version import __version__
 
-COMMANDS = (init, run, resume, report, show, experiments, embed, select, check, bench, completion)
+COMMANDS = (init, run, resume, report, show, experiments, embed, select, predict, check, bench, completion)
 """In the order of --help."""
 REJECTED = 10
 """Rejected labels that are listed."""
