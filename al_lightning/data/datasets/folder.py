@@ -193,7 +193,10 @@ def folder(
     remedy = "add images, or name the splits in a column split of a CSV"
     if groups == "auto" and group_notes:
         remedy = f"{remedy}, or set dataset.options.groups=none to draw frames one by one"
-    splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base), remedy)
+    if targets == NO_TARGETS:  # what people are asked for is drawn by the run
+        splits, split_notes = unlabelled(listing)
+    else:
+        splits, split_notes = draw(listing, keys, validation, test, split_seed, str(base), remedy)
     pool, held_out, tested = (np.flatnonzero(np.array(splits) == split) for split in SPLITS)
     dataset = DenseDataset(
         name="folder",
