@@ -15,8 +15,8 @@ from al_lightning import experiment
 from al_lightning.cli import main
 from al_lightning.config import load
 from al_lightning.experiment.embed import embed
-from al_lightning.experiment.image_files import images_of
 from al_lightning.experiment.features import read_features
+from al_lightning.experiment.image_files import images_of
 from al_lightning.strategies.descriptors import pca, pca_blocks
 
 

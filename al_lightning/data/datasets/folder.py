@@ -13,7 +13,7 @@ from al_lightning.data.dataset import SPLITS, DataError, DatasetInfo, DenseDatas
 from al_lightning.data.depths import Unit
 from al_lightning.data.masks import MaskOptions, Masks
 from al_lightning.data.options import Evaluation, evaluation, height_width
-from al_lightning.data.own.drawing import draw
+from al_lightning.data.own.drawing import draw, unlabelled
 from al_lightning.data.own.folder_listing import NO_TARGETS, read_folders, read_unlabelled
 from al_lightning.data.own.grouping import folders_apart, group_keys, within_splits
 from al_lightning.data.own.listing import check_names
