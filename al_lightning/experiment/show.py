@@ -22,7 +22,8 @@ from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.task import IGNORE
 from al_lightning.data import Cache, DenseDataset
 from al_lightning.data.cache import resize_target
-from al_lightning.experiment.trained import dataset_of, load_trained, saved_config
+from al_lightning.experiment.start import dataset_of
+from al_lightning.experiment.trained import load_trained, saved_config
 from al_lightning.metrics.dense import confusion, foreground, overlaps
 
 WIDTH = 1.7

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from al_lightning.config import ConfigError
+from al_lightning.config import CompleteConfig, ConfigError
 from al_lightning.core.oracle import Delivery, Request
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.seeds import random_stream
-from al_lightning.data import PoolDataModule
+from al_lightning.data import DenseDataset, PoolDataModule
 from al_lightning.experiment.first import OnPixels, first_strategy
 from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of
-from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.setup import Setup, build_dataset
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.loop import ActiveLearningLoop
 
@@ -53,7 +53,8 @@ def first_labels(setup: Setup, folder: RunFolder, pool: LabelPool, enough: bool)
     pool.commit(Query.of(np.array(existing, dtype=np.int64), EXISTING), 0)
     got = delivery.labelled(query)
     pool.commit(got.subset(~is_held_out(got)), 0, delivery.files)
-    return _with_held_out(setup, delivery)
+    changed = with_held_out(data, delivery)
+    return setup if changed is data else setup.with_dataset(changed)
 
 
 def first_picks(setup: Setup, folder: RunFolder, loop: ActiveLearningLoop) -> None:
@@ -116,16 +117,26 @@ def is_held_out(query: Query) -> NDArray[np.bool_]:
     return np.isin(np.array(query.source, dtype=object), ("test", "validation"))
 
 
-def _with_held_out(setup: Setup, delivery: Delivery) -> Setup:
-    """The setup with people's targets for validation and test; images that nobody labelled are in neither."""
-    data = setup.dataset
-    parts = {name: getattr(data, name).tolist() for name in ("validation", "test")}
+def with_held_out(dataset: DenseDataset, delivery: Delivery) -> DenseDataset:
+    """The dataset with people's targets for validation and test; images that nobody labelled are in neither.
+
+    Raises:
+        ConfigError: nothing is left of one of them.
+    """
+    parts = {name: getattr(dataset, name).tolist() for name in ("validation", "test")}
     files = {row: Path(delivery.files[row]) for rows in parts.values() for row in rows if row in delivery.files}
     if not files:
-        return setup
-    data = data.with_targets(files)
+        return dataset
+    data = dataset.with_targets(files)
     kept = {name: np.array([row for row in rows if data.targets[row] is not None]) for name, rows in parts.items()}
     for name, left in kept.items():
         if not len(left):
             raise ConfigError(f"budget.{name}: every image for {name} was withdrawn; start a new run")
-    return setup.with_dataset(replace(data, validation=kept["validation"], test=kept["test"]))
+    return replace(data, validation=kept["validation"], test=kept["test"])
+
+
+def dataset_of(folder: RunFolder, config: CompleteConfig) -> DenseDataset:
+    """The dataset of a run, with the splits that it recorded when it began and the targets that people gave since."""
+    dataset = build_dataset(config, folder.recorded_splits())
+    given = folder.progress(0).get("first_given")
+    return dataset if given is None else with_held_out(dataset, delivery_of(given, dataset, folder.path))

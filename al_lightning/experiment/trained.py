@@ -14,7 +14,8 @@ from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.data import DenseDataset
 from al_lightning.experiment.checkpoints import recorded
 from al_lightning.experiment.records import check_weights
-from al_lightning.experiment.setup import build_dataset, build_learner, complete
+from al_lightning.experiment.setup import build_learner, complete
+from al_lightning.experiment.start import dataset_of
 from al_lightning.learners import Committee
 
 
@@ -40,11 +41,6 @@ def saved_config(folder: RunFolder) -> CompleteConfig:
     if not folder.config.is_file():
         raise FileNotFoundError(f"{folder.path}: holds no config.yaml; name a folder such as runs/demo/random/seed-0")
     return complete(from_saved(folder.config))
-
-
-def dataset_of(folder: RunFolder, config: CompleteConfig) -> DenseDataset:
-    """The dataset of a run, with the splits that the run recorded when it began."""
-    return build_dataset(config, folder.recorded_splits())
 
 
 def trained_stage(folder: RunFolder, config: CompleteConfig) -> int:
@@ -100,4 +96,4 @@ def load_trained(
     return Trained(folder, config, data, learner.to(device).eval(), stage)
 
 
-__all__ = ["Trained", "dataset_of", "load_trained", "saved_config", "trained_stage"]
+__all__ = ["Trained", "load_trained", "saved_config", "trained_stage"]
