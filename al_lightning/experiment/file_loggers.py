@@ -140,8 +140,14 @@ class Board(TensorBoardLogger):
             start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
             self.experiment.file_writer.add_event(start, step)
 
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is in memory. A Trainer calls it at the end of each of its loops; closed here, the next one would
+        begin another file, and two of one second can be read in the wrong order."""
+        self.experiment.flush()
+
     def close(self) -> bool:
-        self.finalize("success")
+        super().finalize("success")
         if self._stages is not None:
             self._stages.close()
         return True
