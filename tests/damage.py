@@ -20,9 +20,8 @@ SNIPPETS = (
     b"!!python/object/apply:os.system ['true']", b"${oc.env:NOT_THERE}", b"../../../../etc/passwd", b"/etc/passwd",
     b"\xf0\x9f\x98\x80", b"\x1b[31m", b"x" * 200_000, b"- ", b": ", b"\t", b"=1+1", b"\xed\xa0\x80",
 )  # fmt: skip
-BOMB = b"".join(
-    b"k%d: &k%d [%s]\n" % (i, i, b",".join([b"*k%d" % (i - 1)] * 9 if i else [b"x"] * 9)) for i in range(12)
-)
+CELLS = (b"", b"true", b"[1]", b"{a: 1}", b"..", b"/", b"~", b"null", b"-1", b"x" * 300, b"\xff", b"1e999")
+BOMB = b"".join(b"k%d: &k%d [%s]\n" % (i, i, b",".join([b"*k%d" % (i - 1) if i else b"x"] * 9)) for i in range(12))
 
 
 def damage(path: Path, rng: np.random.Generator, others: list[Path]) -> str:
@@ -113,10 +112,7 @@ def _cell(path: Path, data: bytes, rng: np.random.Generator, others: list[Path])
     if not found:
         return _insert(path, data, rng, others)
     one = found[int(rng.integers(len(found)))]
-    new = rng.choice(
-        [b"", b"true", b"[1]", b"{a: 1}", b"..", b"/", b"~", b"null", b"-1", b"x" * 300, b"\xff", b"1e999"]
-    )
-    path.write_bytes(data[: one.start()] + bytes(new) + data[one.end() :])
+    path.write_bytes(data[: one.start()] + CELLS[int(rng.integers(len(CELLS)))] + data[one.end() :])
 
 
 def _encoding(path: Path, data: bytes, rng: np.random.Generator, others: list[Path]) -> None:

@@ -103,15 +103,19 @@ class CsvLog(Logger):
 
 
 class Board(TensorBoardLogger):
-    """tensorboard/: steps count on, stage rows are at the number of labels."""
+    """tensorboard/ holds the curves of the trainings, whose steps count on; tensorboard/stages those over the number of
+    labels."""
 
     offset = 0
     """Steps of all earlier trainings of the run."""
 
     def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # tensorboard is optional
+
         super().__init__(folder, name="tensorboard", version="")
+        self._writer = SummaryWriter
         self._rewound = False
-        self._finished: list[tuple[Mapping[str, float], int]] = []
+        self._stages: SummaryWriter | None = None
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:  # type: ignore[override]
@@ -119,26 +123,31 @@ class Board(TensorBoardLogger):
 
     @rank_zero_only
     def log_stage(self, values: Mapping[str, float], labelled: int, step: int) -> None:
-        """A stage row; those of earlier processes wait for `rewind`, which would drop them."""
-        if self._rewound:
-            super().log_metrics(dict(values), labelled)
-        else:
-            self._finished.append((values, labelled))
+        """A stage row. Each process logs all of them, and the first one of it says that what was there is void."""
+        if self._stages is None:
+            self._stages = self._writer(Path(self.log_dir) / "stages", purge_step=0)
+        for name, value in values.items():
+            self._stages.add_scalar(name, value, labelled)
+        self._stages.flush()
 
     @rank_zero_only
     def rewind(self, step: int) -> None:
         """Say, once in a process, that what earlier ones logged from this step on does not count."""
-        if self._rewound:
-            return
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        if not self._rewound:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-        start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
-        self.experiment.file_writer.add_event(start, step)
-        self._rewound = True
-        for values, labelled in self._finished:
-            super().log_metrics(dict(values), labelled)
+            self._rewound = True
+            start = Event(step=step, session_log=SessionLog(status=SessionLog.START))
+            self.experiment.file_writer.add_event(start, step)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is in memory. A Trainer calls it at the end of each of its loops; closed here, the next one would
+        begin another file, and two of one second can be read in the wrong order."""
+        self.experiment.flush()
 
     def close(self) -> bool:
-        self.rewind(self.offset)
-        self.finalize("success")
+        super().finalize("success")
+        if self._stages is not None:
+            self._stages.close()
         return True

@@ -19,10 +19,9 @@ def unfinite(learner: pl.LightningModule) -> str | None:
     found = {name: value.detach() for name, value in named if value.is_floating_point() and value.numel()}
     if not found:
         return None
-    bad = torch.stack(
-        [torch.isfinite(value).all().to("cpu", non_blocking=True) for value in found.values()]
-    ).logical_not()
-    return next((name for name, one in zip(found, bad.tolist(), strict=True) if one), None)
+    device = next(iter(found.values())).device
+    fine = torch.stack([torch.isfinite(value).all().to(device) for value in found.values()]).tolist()
+    return next((name for name, one in zip(found, fine, strict=True) if not one), None)
 
 
 class Finite(pl.Callback):

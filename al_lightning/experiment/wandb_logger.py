@@ -136,12 +136,12 @@ class PatientWandbLogger(WandbLogger):
         try:
             run = self._init(self._mode)
         except Exception as error:
-            if self._mode == "offline":
+            if wandb.run is not None:
                 raise
-            log.warning("W&B did not start online (%s); the run logs offline", _line(error))
-            self._mode = "offline"
-            if wandb.run is None:  # its process holds on to the id of the run that did not start
-                wandb.teardown()
+            if self._mode != "offline":
+                log.warning("W&B did not start online (%s); the run logs offline", _line(error))
+                self._mode = "offline"
+            wandb.teardown()  # W&B's process holds on to the id of a run that did not start, or did not finish in time
             run = self._init("offline")
         if self._mode == "offline":
             self._known = earlier

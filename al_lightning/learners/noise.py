@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
@@ -69,8 +70,8 @@ def check_known(layer: nn.Module) -> None:
     """
     if not isinstance(layer, ELEMENTS + CHANNELS):
         raise ValueError(
-            f"dropout layer {type(layer).__name__}: Monte Carlo passes know what PyTorch's own layers drop; take one "
-            "of " + ", ".join(kind.__name__ for kind in ELEMENTS + CHANNELS)
+            f"dropout layer {type(layer).__name__}: Monte Carlo passes know PyTorch's own layers; take one of "
+            + ", ".join(kind.__name__ for kind in ELEMENTS + CHANNELS)
         )
 
 
@@ -100,9 +101,10 @@ class _Hook:
         if isinstance(layer, nn.AlphaDropout | nn.FeatureAlphaDropout):
             if p == 1:
                 return torch.zeros_like(values)
-            scale = ((1 - p) * (1 + p * ALPHA**2)) ** -0.5
-            return cast(Tensor, values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA)
-        return (values * (1 / (1 - p) if p < 1 else 0.0)).masked_fill_(drop, 0)
+            scale = 1 / math.sqrt((1 - p) * (1 + p * ALPHA**2))
+            return values.masked_fill(drop, ALPHA) * scale - scale * p * ALPHA
+        scaled: Tensor = values * (1 / (1 - p) if p < 1 else 0.0)
+        return scaled.masked_fill_(drop, 0)
 
 
 def scramble(x: Tensor, key: int, salt: int | Tensor) -> Tensor:

@@ -218,6 +218,17 @@ def test_a_thousand_images_take_less_than_five_seconds(tmp_path):
     assert time.perf_counter() - begun < 5
 
 
+def test_images_that_a_run_refuses_are_told(tmp_path, capsys):
+    root = write(tmp_path / "set", names(12))
+    for name in names(12)[:5]:
+        clear = np.dstack([picture(0), np.zeros((*picture(0).shape[:2], 1), np.uint8)])
+        save(root / "images" / f"{name}.png", clear)
+    init(root, tmp_path / "mine.yaml")
+    out = capsys.readouterr().out
+    assert "not read: 5 of 12 images looked at: " in out
+    assert "of its pixels are transparent" in out
+
+
 def test_masks_of_another_size_are_told(tmp_path, capsys):
     root = write(tmp_path / "set", names(12), values=lambda mask, number: (mask[::2, ::2] * 255).astype(np.uint8))
     init(root, tmp_path / "mine.yaml")

@@ -128,3 +128,17 @@ def test_both_kinds_in_one_folder():
 )
 def test_patterns_name_what_their_wildcards_stand_for(pattern, path, key):
     assert key_of(path, matcher(pattern)) == key
+
+
+def test_two_words_that_tell_files_apart_differently_are_refused():
+    files = [f"{name}{end}" for name in "abc" for end in ("", "_mask", "_seg")]
+    assert split_flat(files, "segmentation") is None
+    images, pairs = split_flat([f"{name}{end}" for name in "abc" for end in ("", "_mask")], "segmentation")
+    assert (images, pairs.targets) == (["a", "b", "c"], {name: [f"{name}_mask"] for name in "abc"})
+
+
+def test_a_word_in_capitals_tells_files_apart():
+    files = ["case color", "caselabel color", "LABELIDS_CASE", "LABELIDS_CASELABEL"]
+    images, pairs = split_flat(files, "segmentation")
+    assert images == files[:2]
+    assert pairs.targets == {"case color": ["LABELIDS_CASE"], "caselabel color": ["LABELIDS_CASELABEL"]}

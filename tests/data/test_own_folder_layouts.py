@@ -269,7 +269,7 @@ def test_nothing_to_read_is_said_with_what_to_do(tmp_path):
     (tmp_path / "bare" / "masks" / "1.json").write_text("{}")
     with pytest.raises(
         DataError,
-        match=r"bare/masks: holds no image; .*1 file left out: 1 \.json; .* drawn as masks first; put your images in",
+        match=r"bare/masks: holds no image; .*: 1 \.json; .* drawn as masks first; put your images",
     ):
         read(tmp_path / "bare")
     same = tree(tmp_path / "same", "images/{}.png", "masks/{}.png")

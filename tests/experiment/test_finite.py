@@ -73,7 +73,13 @@ def test_a_training_that_diverges_ends_with_its_epoch_and_leaves_no_row(tiny, wr
     assert max(epochs[begun:], default=0) <= 1
 
 
-@pytest.mark.parametrize("lr", ["1e30", ".inf", ".nan", "-1"])
+def test_a_learning_rate_that_diverges_later_leaves_no_row(tiny, write_config):
+    with pytest.raises(ConfigError, match=r"^stage 0: the training has diverged .*learner\.options\.lr"):
+        run(write_config(tiny), "learner.options.lr=1e30")
+    assert not list(Path(tiny["runs_dir"]).rglob("stages.jsonl"))
+
+
+@pytest.mark.parametrize("lr", [".inf", ".nan", "-1"])
 def test_a_learning_rate_that_cannot_train_is_named_before_anything_is_written(tiny, write_config, lr):
     with pytest.raises(ConfigError, match=r"learner\.options\.lr|learner unet: lr="):
         run(write_config(tiny), f"learner.options.lr={lr}")

@@ -12,6 +12,8 @@ from experiment_runs import run
 
 from al_lightning.core.run_folder import RunFolder
 
+VAAL = {"strategy.name": "vaal", "strategy.options.iterations": 1, "strategy.options.multiplier": 0.125}
+
 
 @pytest.fixture
 def no_collections() -> Iterator[None]:
@@ -24,7 +26,7 @@ def no_collections() -> Iterator[None]:
 @pytest.mark.usefixtures("no_collections")
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"learner.committee.members": 2, "strategy.name": "suggestive"}, {"strategy.name": "vaal"}],
+    [{}, {"learner.committee.members": 2, "strategy.name": "suggestive"}, VAAL],
     ids=["one learner", "committee", "a strategy with a Trainer"],
 )
 def test_no_trainer_outlives_its_stage(changes, tiny, write_config, monkeypatch):
@@ -37,9 +39,6 @@ def test_no_trainer_outlives_its_stage(changes, tiny, write_config, monkeypatch)
 
     monkeypatch.setattr(RunFolder, "append_row", count)
     tiny["trainer"]["max_epochs"] = 1
-    tiny["strategy"]["options"] = (
-        {"iterations": 1, "multiplier": 0.125} if changes.get("strategy.name") == "vaal" else {}
-    )
     run(write_config(tiny), *(f"{key}={value}" for key, value in changes.items()))
     assert alive == [1, 1, 1], "the datamodule refers to the last one"
     assert gc.get_freeze_count() == 0

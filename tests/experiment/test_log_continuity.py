@@ -23,7 +23,7 @@ from al_lightning.experiment.file_loggers import CsvLog
 from al_lightning.experiment.wandb_logger import logged_stages
 
 KILLED_AFTER_ITS_ROW = """
-import os, signal, sys, time
+import glob, os, signal, sys, time
 import torch
 from al_lightning import experiment
 from al_lightning.config import load
@@ -31,12 +31,15 @@ from al_lightning.core.run_folder import RunFolder
 from rich.console import Console
 
 torch.set_num_threads(1)
-config, stage, wait = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+config, stage, is_flushed = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "True"
 original = RunFolder.append_row
 def append(self, row):
     original(self, row)
     if row["stage"] == stage:
-        time.sleep(wait)
+        end = time.monotonic() + 60
+        while is_flushed and time.monotonic() < end and not glob.glob(f"{self.path}/wandb/offline-run-*/*.wandb"):
+            time.sleep(0.1)
+        time.sleep(10 if is_flushed else 0)
         os.kill(os.getpid(), signal.SIGKILL)
 RunFolder.append_row = append
 experiment.run(load([config]), Console(quiet=True))
@@ -69,10 +72,13 @@ def lines(folder: RunFolder) -> list[dict[str, str]]:
 
 def curves(folder: RunFolder) -> dict[str, list[tuple[int, float]]]:
     """Of the TensorBoard files, without times."""
-    events = EventAccumulator(str(folder.path / "tensorboard"))
-    events.Reload()
-    tags = [tag for tag in events.Tags()["scalars"] if "seconds" not in tag]
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+    found = {}
+    for place in ("tensorboard", "tensorboard/stages"):
+        events = EventAccumulator(str(folder.path / place))
+        events.Reload()
+        tags = [tag for tag in events.Tags()["scalars"] if "seconds" not in tag]
+        found |= {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+    return found
 
 
 @pytest.mark.parametrize("phase", ["stage-0-epoch-0", "stage-1-epoch-2", "test-test_step", "predict-predict_step"])
@@ -116,7 +122,7 @@ def test_a_csv_file_keeps_its_rows_and_gains_columns(tmp_path):
     second.log_metrics({"a": 4.0, "c": 5.0}, 0)
     assert first.file.read_text() == "step,a,b,c\n0,1.0,,\n1,,2.5,\n2,4.0,,5.0\n"
     second.rewind(1)
-    assert second.file.read_text() == "step,a\n0,1.0\n"
+    assert second.file.read_text() == "step,a,b,c\n0,1.0,,\n"
 
 
 def wandb_stages(folder: RunFolder) -> list[int]:
@@ -124,8 +130,8 @@ def wandb_stages(folder: RunFolder) -> list[int]:
     return list(logged_stages(folder.path / "wandb", run_id))
 
 
-@pytest.mark.parametrize(("stage", "wait"), [(0, 0.0), (0, 3.0), (1, 0.0)], ids=["lost", "flushed", "complete"])
-def test_wandb_has_each_stage_once_after_a_kill(stage, wait, logged, write_config, tmp_path):
+@pytest.mark.parametrize(("stage", "flushed"), [(0, False), (0, True), (1, False)], ids=["lost", "flushed", "complete"])
+def test_wandb_has_each_stage_once_after_a_kill(stage, flushed, logged, write_config, tmp_path):
     """Killed before and after W&B has written what it holds in memory, and after the last row of all."""
     logged["logging"]["wandb"] = {"mode": "offline"}
     logged["learner"] = {"name": "unet", "options": {"widths": [4, 8]}}
@@ -133,13 +139,13 @@ def test_wandb_has_each_stage_once_after_a_kill(stage, wait, logged, write_confi
     path = write_config(logged)
     (tmp_path / "killed.py").write_text(KILLED_AFTER_ITS_ROW)
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "killed.py"), str(path), str(stage), str(wait)],
+        [sys.executable, str(tmp_path / "killed.py"), str(path), str(stage), str(flushed)],
         capture_output=True,
-        env=os.environ,
+        env={name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name},
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-1000:]
     folder = experiment.run_folder(experiment.complete(load([path])))
-    assert wandb_stages(folder) == ([0] if wait else [])
+    assert wandb_stages(folder) == ([0] if flushed else [])
     experiment.resume(folder.path, QUIET)
     assert sorted(wandb_stages(folder)) == [0, 1]
     assert json.loads((folder.path / "loggers.json").read_text()) == {"stages": 2}

@@ -158,6 +158,7 @@ def run_all(todo: Sequence[tuple[str, Case]], out: Path, jobs: int, seed: int) -
         print("interrupted: the same command goes on", flush=True)
         for pid in running:
             os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(out / "tmp", ignore_errors=True)
     return done
 
 

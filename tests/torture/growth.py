@@ -16,7 +16,7 @@ from .workloads import Workload
 STAGES = 20
 SETTLED = 8
 """Stage from which on nothing may grow: allocators and lazy imports have then seen everything."""
-MOST_MB = 0.75
+MOST_MB = 0.3
 """Growth per stage, in MB, of the line through the stages from SETTLED on."""
 MEASURED = ("random", "ta-coreset", "mc-dropout", "vaal", "committee", "cereals", "pix2pix", "ceal")
 
@@ -69,11 +69,14 @@ def per_stage(values: list[float]) -> float:
 
 
 def now() -> dict[str, float]:
-    """Resident memory of this process in MB, its threads, open files and children."""
+    """Memory of this process in MB, its threads, open files and children.
+
+    Without mapped files, whose pages the system drops and reads again as it likes.
+    """
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     children = [Path(f"/proc/self/task/{task}/children").read_text().split() for task in os.listdir("/proc/self/task")]
     return {
-        "mb": round(int(status["VmRSS"].split()[0]) / 1024, 1),
+        "mb": round(sum(int(status[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1024, 1),
         "threads": int(status["Threads"]),
         "files": len(os.listdir("/proc/self/fd")),
         "children": sum(map(len, children)),

@@ -68,7 +68,8 @@ def run(case: Case, folder: Path) -> Outcome:
                 kind = way if way != "several in one run" else rng.choice(ways())
                 here = share if way != "several in one run" else rng.random() * 0.6
                 fault, wait = planned(kind, here, wanted, place, folder)
-            program = processes.start(arguments, folder, fault, elsewhere)
+            # One of its own for every start, because a program that is killed cannot clean up.
+            program = processes.start(arguments, folder, fault, elsewhere and elsewhere / str(start))
             if wait is not None:
                 kill_after(program, wait)
             ended = program.wait()

@@ -29,9 +29,9 @@ POOL, VALIDATION, TEST, SIZE = 23, 1, 5, 32
 INITIAL, PER_STAGE = 5, 4
 PSEUDO: dict[str, dict[str, Any]] = {
     "ceal": {"threshold": "quantile", "delta": 0.4},
-    "ceal-melanoma": {"mode": "quantile"},
+    "ceal-melanoma": {"mode": "quantile", "pseudo_from": 0, "pseudo_first": 2, "pseudo_kind": "hard"},
 }
-"""Options with which untrained weights give pseudo-labels."""
+"""Options with which untrained weights give pseudo-labels, also fewer than ranks."""
 BY_MEMBERS = ("bald", "vote-entropy", "cereals")
 """Strategies that also run with a committee, in addition to passes."""
 TIMEOUT = 1500

@@ -58,6 +58,8 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 """name -> what differs from BASE; a section replaces that of BASE, except that `trainer` is merged with it."""
 WORKERS = (0, 1, 2)
+LOGS = ("csv/", "tensorboard/", "wandb/")
+"""Folders in a run's folder whose files have other names every time."""
 IMAGES = {"size": 32, "render_size": 32, "pool": 24, "validation": 4, "test": 4}
 
 
@@ -204,7 +206,9 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
         else:
             where = [k for k in sorted({*ours, *theirs}) if ours.get(k) != theirs.get(k)]
         faults.append(f"{cause}: {len(ours)} of {len(theirs)}, different: {', '.join(where[:4])}")
-    files, expected = set(found["files"]), set(wanted["files"])
+    files, expected = (
+        {name for name in names if not name.startswith(LOGS)} for names in (found["files"], wanted["files"])
+    )
     if more := files - expected:
         faults.append(f"files left in the run's folder: {', '.join(sorted(more)[:3])}")
     if less := expected - files:

@@ -65,21 +65,21 @@ def sessile(root: Path) -> Path | None:
 
 def _stems(folder: Path) -> list[str]:
     """Names of the images in a folder, without suffix; none where it is not there."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises where a folder above may not be entered
         return []
     names = [os.path.splitext(entry.name) for entry in entries(folder)]
     return [stem for stem, suffix in names if suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _all_there(root: Path, folders: Sequence[str]) -> bool:
-    return all((root / folder).is_dir() for folder in folders)
+    return all(os.path.isdir(root / folder) for folder in folders)
 
 
 def _kvasir(root: Path) -> tuple[str, Options] | None:
     """images/ and masks/ with a sessile sibling, most of whose names are here too."""
     test = root.absolute().parent / SESSILE
     folders = [parent / part for parent in (root, test) for part in ("images", "masks")]
-    if root.absolute() == test or not all(folder.is_dir() for folder in folders):
+    if root.absolute() == test or not all(map(os.path.isdir, folders)):
         return None
     names, tested = set(_stems(folders[0])), _stems(folders[2])
     if 2 * len(names.intersection(tested)) < max(1, len(tested)):

@@ -11,7 +11,7 @@ from al_lightning.data.errors import DataError
 from al_lightning.data.init.doubles import near_duplicates
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.pictures.stored import read_header
-from al_lightning.data.sample import evenly, readable
+from al_lightning.data.sample import evenly, look, readable
 from al_lightning.data.walk import many, some
 
 LOOKED_AT = 24
@@ -32,7 +32,22 @@ def lines_of(finding: Finding) -> list[str]:
     counts = ", ".join(f"{split} {len(getattr(dataset, split))}" for split in SPLITS)
     out = len(dataset.ids) - sum(len(getattr(dataset, split)) for split in SPLITS)
     lines.append(f"splits: {counts}{f', in none {out}' if out else ''}")
-    return [*lines, *_sizes_apart(dataset), _alike(finding, dataset)]
+    return [*lines, *_refused(dataset), *_sizes_apart(dataset), _alike(finding, dataset)]
+
+
+def _refused(dataset: DenseDataset) -> list[str]:
+    """A line where images cannot be read, by a look at a few."""
+
+    def tried(row: int) -> str:
+        try:
+            dataset.read_image(row)
+        except DataError as error:
+            return str(error)
+        return ""
+
+    chosen = evenly(len(dataset.images), LOOKED_AT)
+    errors = [error for error in look(chosen, tried) if error]
+    return [f"not read: {len(errors)} of {many(len(chosen), 'image')} looked at: {errors[0]}"] if errors else []
 
 
 def _sizes_apart(dataset: DenseDataset) -> list[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 KINDS = {
     "a video, whose frames have to be saved as images first": ".mp4 .avi .mov .mkv .mpg .mpeg .wmv .webm .m4v",
     "a volume, whose slices have to be saved as images first": ".nii .gz .nrrd .mha .mhd",
+    "an array, which is read as depth alone and has to be saved as PNG first": ".npy .npz",
     "an archive, which has to be unpacked first": ".zip .tar .tgz .7z .rar",
     "an image of a kind that is not read, to be saved as PNG first": ".heic .heif .svg .raw .cr2 .nef",
     "a list of outlines, which have to be drawn as masks first": ".json .xml",

@@ -197,7 +197,7 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
         task (str): segmentation or depth.
 
     Returns:
-        None where no word tells them apart.
+        None where no word tells them apart, or two words do so differently.
 
     Example:
         >>> images, pairs = split_flat(["t_1", "t_1_anno", "t_2"], "segmentation")
@@ -215,8 +215,9 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
         for image in (PLAIN, *present(IMAGE_AFFIXES, names)):
             rest = [file for file in files if file not in is_target]
             images = [file for file in rest if image.core(file.rpartition("/")[2]) is not None]
-            pairs = apply(Rule(image, target), images, [file for file in files if file in is_target])
-            found += [(images, pairs)] if pairs and pairs.targets else []
+            for fold in (False, True):
+                pairs = apply(Rule(image, target, fold), images, [file for file in files if file in is_target])
+                found += [(images, pairs)] if pairs and pairs.targets else []
     for rule in _alone(names, names, task):
         images, masks = (
             [file for file in files if rule.key(INDEX.sub("", file) if indexed else file, affix) is not None]
@@ -224,7 +225,18 @@ def split_flat(files: Sequence[str], task: str) -> tuple[list[str], Pairs] | Non
         )
         pairs = apply(rule, images, masks)
         found += [(images, pairs)] if pairs and pairs.targets else []
-    return max(found, key=lambda both: both[1].merit, default=None)
+    best = max(found, key=lambda both: both[1].merit, default=None)
+    if best is None or any(_contradict(best[1], other) for _, other in found):
+        return None
+    return best
+
+
+def _contradict(best: Pairs, other: Pairs) -> bool:
+    """Whether another rule pairs as many images, and some of them with other targets."""
+    if len(other.targets) < len(best.targets) or len(other.orphans) > len(best.orphans):
+        return False
+    held = {target for several in best.targets.values() for target in several}
+    return any(image in held or best.targets.get(image, several) != several for image, several in other.targets.items())
 
 
 def _alone(images: Iterable[str], targets: Iterable[str], task: str) -> list[Rule]:
