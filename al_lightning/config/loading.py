@@ -75,6 +75,7 @@ def validate(config: Config) -> Config:
         "budget.initial": config.budget.initial,
         "budget.per_stage": config.budget.per_stage,
         "budget.stages": config.budget.stages,
+        "budget.stop.stages": config.budget.stop.stages,
         "dataset.max_pixels": config.dataset.max_pixels,
         "loader.batch_size": config.loader.batch_size,
         "learner.committee.members": config.learner.committee.members,
@@ -86,6 +87,8 @@ def validate(config: Config) -> Config:
     for key in ("initial_epochs", "patience"):
         if (epochs := getattr(config.learner, key)) is not None and epochs < 1:
             raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
+    if config.budget.stop.gain is not None and not 0 < config.budget.stop.gain < 100:
+        raise ConfigError(f"budget.stop.gain={config.budget.stop.gain}: expected points above 0, such as 0.5, or null")
     if config.budget.pixels is not None and not 0 < config.budget.pixels <= 1:
         raise ConfigError(f"budget.pixels={config.budget.pixels}: expected a fraction above 0 and up to 1, or null")
     if config.loader.workers > (most := max(WORKERS, os.cpu_count() or 1)):

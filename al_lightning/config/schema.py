@@ -79,6 +79,17 @@ class LearnerSection:
 
 
 @dataclass
+class StopSection:
+    """When to stop before all stages are done."""
+
+    gain: float | None = None
+    """Stop when each of the last `stages` stages brought less than this, in points of mIoU or cm of RMSE; null:
+    never."""
+    stages: int = 2
+    """Stages that have to bring less in a row."""
+
+
+@dataclass
 class BudgetSection:
     """The number of stages, and of images that are labelled at each."""
 
@@ -99,6 +110,7 @@ class BudgetSection:
     pixels: float | None = None
     """Stop after the first stage at which this fraction of the pool's pixels is labelled; stages is then the
     maximum."""
+    stop: StopSection = field(default_factory=StopSection)
     clicks: ClickTerms = "vertices"
     """Clicks that the cost counts (segmentation only). vertices: those of outlines; sum: also crossings of a region's
     border and connected components."""

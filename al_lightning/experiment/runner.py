@@ -40,6 +40,7 @@ from al_lightning.experiment.setup import Fit, Setup, complete, prepare
 from al_lightning.experiment.stages import Running, run_stage
 from al_lightning.experiment.start import first_labels, first_picks
 from al_lightning.loop import ActiveLearningLoop
+from al_lightning.report.forecast import said
 
 
 def run_folder(config: Config) -> RunFolder:
@@ -261,6 +262,9 @@ def _stages(
             with held():
                 folder.append_row(done["row"])
         _say(console, stage_line(done["row"], header=stage == 0))
+        rows = [state["row"] for state in finished[: stage + 1]]
+        for line in said(rows, None if done.get("last") else pool.labelled_equivalent):
+            _say(console, f"      {line}")
         if done.get("last"):
             break
 

@@ -42,6 +42,7 @@ from al_lightning.experiment.setup import Setup
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, Scorer
+from al_lightning.report.forecast import plateau
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,9 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     reached = (
         config.budget.pixels is not None and (cost["pixels"] or 0) / setup.cost.pool_pixels() >= config.budget.pixels
     )
-    last = reached or stage + 1 == setup.plan.stages
+    stop, before = config.budget.stop, [state["row"] for state in running.finished[:stage]]
+    flat = plateau([*before, {"test": done["test"]["test"]}], stop.gain, stop.stages)
+    last = reached or flat or stage + 1 == setup.plan.stages
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -104,6 +105,31 @@ def forecast(labels: Sequence[float], scores: Sequence[float], larger_is_better:
     weight /= weight.sum()
     noise = float(np.sqrt((weight @ residual + len(n) * (NOISE * scale) ** 2) / (len(n) - 1)))
     return Forecast(a, b, c, weight, noise, sign)
+
+
+def gains(rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """What the labels of each stage but the first brought: points of mIoU, or cm of RMSE less.
+
+    Example:
+        >>> gains([{"test": {"rmse_cm": 1.5}}, {"test": {"rmse_cm": 1.25}}])
+        [0.25]
+    """
+    metric = "miou" if rows and "miou" in rows[-1]["test"] else "rmse_cm"
+    scores = [row["test"].get(metric) for row in rows]
+    pairs = [(a, b) for a, b in itertools.pairwise(scores) if a is not None and b is not None]
+    return [100 * (b - a) if metric == "miou" else a - b for a, b in pairs]
+
+
+def plateau(rows: Sequence[Mapping[str, Any]], gain: float | None, stages: int) -> bool:
+    """Whether each of the last `stages` stages brought less than `gain`.
+
+    Example:
+        >>> rows = [{"test": {"miou": value}} for value in (0.5, 0.6, 0.603, 0.604)]
+        >>> plateau(rows, 0.5, 2), plateau(rows, 0.5, 3), plateau(rows, None, 1)
+        (True, False, False)
+    """
+    found = gains(rows)
+    return gain is not None and len(found) >= stages and max(found[-stages:]) < gain
 
 
 def said(rows: Sequence[Mapping[str, Any]], next_labels: int | None) -> list[str]:
