@@ -76,6 +76,7 @@ def validate(config: Config) -> Config:
         "budget.per_stage": config.budget.per_stage,
         "budget.stages": config.budget.stages,
         "budget.stop.stages": config.budget.stop.stages,
+        "budget.apart": config.budget.apart,
         "dataset.max_pixels": config.dataset.max_pixels,
         "loader.batch_size": config.loader.batch_size,
         "learner.committee.members": config.learner.committee.members,
@@ -87,6 +88,8 @@ def validate(config: Config) -> Config:
     for key in ("initial_epochs", "patience"):
         if (epochs := getattr(config.learner, key)) is not None and epochs < 1:
             raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
+    if config.budget.per_group is not None and config.budget.per_group < 1:
+        raise ConfigError(f"budget.per_group={config.budget.per_group}: expected a number of at least 1, or null")
     if config.budget.stop.gain is not None and not 0 < config.budget.stop.gain < 100:
         raise ConfigError(f"budget.stop.gain={config.budget.stop.gain}: expected points above 0, such as 0.5, or null")
     if config.budget.pixels is not None and not 0 < config.budget.pixels <= 1:

@@ -99,6 +99,11 @@ class BudgetSection:
     """Images selected after each stage but the last."""
     stages: int = MISSING
     """Number of stages, the initial one included: the points of the learning curve."""
+    per_group: int | None = None
+    """Most images of one group (a patient, a video) that a stage selects; null: any number."""
+    apart: int = 1
+    """Least distance, in frames of a group, of two images of one selection, and of a selected image from labelled ones;
+    1: neighbours are fine."""
     first: str = "random"
     """Strategy that picks the initial images, before anything is trained: random, or one that needs no more than images
     or a latent (typiclust, ta-coreset, pca-coreset). A latent is that of the learner's encoder where it has pretrained

@@ -230,6 +230,7 @@ def _stages(
     loop = ActiveLearningLoop(
         pool, setup.strategy, setup.oracle, setup.plan.per_stage, config.seed, setup.cost, folder.path
     )
+    loop.spread = setup.spread
     if people:
         held_out = [*dataset.validation.tolist(), *dataset.test.tolist()]
         loop.held_out = {row: str(dataset.targets[row]) for row in held_out}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
@@ -26,6 +27,7 @@ from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_
 from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset
 from al_lightning.data.building import build_section
+from al_lightning.data.files import natural
 from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.first import first_strategy
@@ -36,6 +38,7 @@ from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_needs
 from al_lightning.oracles import ORACLES
 from al_lightning.strategies import STRATEGIES
+from al_lightning.strategies.spread import Spread
 
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
 Fit: TypeAlias = Callable[[CompleteConfig, int], CompleteConfig]
@@ -55,6 +58,7 @@ class Setup:
     strategy: Strategy | RegionStrategy
     oracle: Oracle
     plan: Plan
+    spread: Spread | None = None
 
     @cached_property
     def cache(self) -> Cache:
@@ -182,7 +186,32 @@ def prepare(
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Setup(config, dataset, strategy, oracle, plan)
+    return Setup(config, dataset, strategy, oracle, plan, spread_of(config, dataset, strategy))
+
+
+def spread_of(config: CompleteConfig, dataset: DenseDataset, strategy: Strategy | RegionStrategy) -> Spread | None:
+    """The limits of what a stage may pick of a group, where the config sets some.
+
+    Raises:
+        ConfigError: the dataset has no groups, or the strategy asks for regions.
+    """
+    per_group, apart = config.budget.per_group, config.budget.apart
+    if per_group is None and apart == 1:
+        return None
+    key = f"budget.per_group={per_group}" if per_group is not None else f"budget.apart={apart}"
+    if asks_for_regions(strategy):
+        raise ConfigError(f"{key}: for strategies of whole images, and {config.strategy.name} asks for regions")
+    if not dataset.groups or len(set(dataset.groups)) == len(dataset.groups):
+        raise ConfigError(
+            f"{key}: {dataset.name} has no groups (patients, videos); name them with dataset.options.groups, or a "
+            "column group of a CSV"
+        )
+    frames = np.empty(len(dataset.ids), np.int64)
+    seen: dict[str, int] = {}
+    for row in sorted(range(len(dataset.ids)), key=lambda row: natural(dataset.ids[row])):
+        frames[row] = seen.get(dataset.groups[row], 0)
+        seen[dataset.groups[row]] = int(frames[row]) + 1
+    return Spread.of(dataset.groups, frames.tolist(), per_group, apart)
 
 
 def build_oracle(config: CompleteConfig, dataset: DenseDataset) -> Oracle:

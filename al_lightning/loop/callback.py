@@ -43,6 +43,7 @@ from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.loop.pseudo import pseudo_targets
 from al_lightning.loop.scorer import Scorer, check_needs, own_trainer
 from al_lightning.strategies.base import choose
+from al_lightning.strategies.spread import Spread, choose_spread
 
 
 class ActiveLearningLoop(pl.Callback):
@@ -74,6 +75,8 @@ class ActiveLearningLoop(pl.Callback):
         self.per_stage, self.seed, self.cost, self.folder = per_stage, seed, cost, Path(folder)
         self.held_out: dict[int, str | None] = {}
         """row -> label file of validation and test images that people labelled; they stay as they were."""
+        self.spread: Spread | None = None
+        """Limits of what a stage may pick of a patient or a video; for strategies of whole images."""
         self.stage = 0
         self.member = 0
         """Number of the committee's learner that is being trained; each has a random stream of its own."""
@@ -166,7 +169,9 @@ class ActiveLearningLoop(pl.Callback):
         pool, got = self.pool, delivery.labelled(query)
         partly = set(pool.annotated.tolist())
         pool.correct({row: file for row, file in delivery.corrected.items() if row in partly})
-        pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row not in partly})
+        if gone := {row: why for row, why in delivery.withdrawn.items() if row not in partly}:
+            pool.withdraw(gone)
+            self._derived.clear()  # of a pool of other images
         pool.commit(got, stage, delivery.files)
         pool.pseudo = {row: file for row, file in (pseudo or {}).items() if row in pool.rows}
         return got
@@ -200,7 +205,12 @@ class ActiveLearningLoop(pl.Callback):
             derived=self._derived,
         )
         rng = random_stream(self.seed, self.stage, "select")
-        query = choose(strategy, candidates, self.per_stage, rng, self._area() if asks_for_regions(strategy) else None)
+        if asks_for_regions(strategy):
+            query = choose(strategy, candidates, self.per_stage, rng, self._area())
+        elif self.spread is not None:
+            query = choose_spread(strategy, candidates, self.per_stage, rng, self.spread)
+        else:
+            query = choose(strategy, candidates, self.per_stage, rng)
         self.seconds = {"score": scored - begin, "select": time.perf_counter() - scored}
         return query
 
