@@ -132,13 +132,16 @@ def test_light_tells_whether_near_is_bright(inverted, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["{}.png", "images/{}.png"])
-def test_a_pool_without_any_mask_says_what_is_needed(place, tmp_path, capsys):
-    root = write(tmp_path / "set", names(20), place, bare=names(20))
-    config = init(root, tmp_path / "mine.yaml", code=2)
-    error = capsys.readouterr().err
-    assert "dataset.options.targets is not decided: 20 images and neither masks nor depth" in error
-    assert str(root / "masks") in error
-    assert set(config.dataset.options) == {"root", "size"}
+def test_a_pool_without_any_mask_becomes_a_run_that_asks_people(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = write(tmp_path / "set", names(40), place, bare=names(40))
+    config = init(root, tmp_path / "mine.yaml")
+    assert "no image has a mask: people will be asked for masks" in capsys.readouterr().out
+    assert config.dataset.options["targets"] == "none"
+    assert config.oracle.name == "folder"
+    assert (config.budget.validation, config.budget.test, config.budget.first) == (5, 10, "typiclust")
+    setup = experiment.prepare(experiment.complete(config))
+    assert (len(setup.dataset.validation), len(setup.dataset.test)) == (5, 10)
 
 
 def test_one_side_of_a_set_leads_to_the_whole(tmp_path, capsys):

@@ -12,6 +12,7 @@ from al_lightning.data.errors import DataError
 from al_lightning.data.init.choices import Ask, Choice, Question
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.own.drawing import draw
+from al_lightning.data.own.folder_listing import NO_TARGETS
 from al_lightning.data.own.grouping import group_keys
 from al_lightning.data.own.listing import Listing
 from al_lightning.data.own.videos import Read, find_videos, series_of
@@ -61,6 +62,8 @@ def decide(finding: Finding, listing: Listing, read: Read, ask: Ask) -> None:
 def _can_be_drawn(finding: Finding, listing: Listing, rule: str, read: Read) -> bool:
     keys, _ = group_keys(listing.ids, listing.images, listing.groups, rule, read)
     options = finding.options
+    if options.get("targets") == NO_TARGETS:  # the run holds whole groups out
+        return len(set(keys)) > LEAST
     validation, test = (float(options.get(name, default)) for name, default in (("validation", 0.1), ("test", 0.2)))
     seed = int(options.get("split_seed", SPLIT_SEED))
     try:

@@ -10,19 +10,17 @@ from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.errors import DataError
 from al_lightning.data.images import ImageReading, image_reading
 from al_lightning.data.init import depth, groups, settle, source
-from al_lightning.data.init.choices import Ask, Options, Question, nobody
+from al_lightning.data.init.choices import Ask, Options, nobody
 from al_lightning.data.init.doubles import near_duplicates
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.init.published import Published, below, recognise, sessile
+from al_lightning.data.own.folder_listing import NO_TARGETS, read_unlabelled
 from al_lightning.data.own.foreign import advice
 from al_lightning.data.own.layout import IMAGES, role
 from al_lightning.data.own.listing import Listing
 from al_lightning.data.own.videos import Read
 from al_lightning.data.table import DATASETS
-from al_lightning.data.walk import many, some, walk
-
-ENOUGH = 30
-"""Masks with which a first run makes some sense."""
+from al_lightning.data.walk import some, walk
 
 
 def look(root: Path, given: Options, ask: Ask) -> Finding:
@@ -94,7 +92,7 @@ def _own(root: Path, given: Options, ask: Ask) -> Finding:
         images = [] if given else walk(root, IMAGES).files
         if not images or _has_targets(root) or source.tables(root, source.TASKS):
             raise
-        return _without_targets(root, images)
+        return _without_targets(root, ask)
     listing = where.listing
     finding = Finding(root, options=where.options, lines=where.lines, open=where.open, images=listing.images)
     finding.named_splits, finding.several = listing.splits is not None, bool(listing.further)
@@ -132,11 +130,12 @@ def _has_targets(root: Path) -> bool:
     return any(one is not None and one[0] == "targets" for one in named)
 
 
-def _without_targets(root: Path, images: list[Path]) -> Finding:
-    question = Question(
-        "targets",
-        f"{many(len(images), 'image')} and neither masks nor depth; a run learns, validates and tests with masks of "
-        f"some, {ENOUGH} of any of them for a beginning: put them in {root / 'masks'} under the names of their images",
-        (),
-    )
-    return Finding(root, open=[question], images=images)
+def _without_targets(root: Path, ask: Ask) -> Finding:
+    """Images that nobody has annotated: people are asked."""
+    listing = read_unlabelled(root, "segmentation", None)
+    finding = Finding(root, options={"targets": NO_TARGETS}, images=listing.images)
+    read = _reading(listing, {})
+    finding.alike = near_duplicates(listing.images, read)
+    groups.decide(finding, listing, read, ask)
+    finding.dataset = DATASETS["folder"](root=str(root), **finding.options)
+    return finding

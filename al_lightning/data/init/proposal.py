@@ -56,6 +56,17 @@ def budget(pool: int) -> Budget:
     return Budget(each, each, min(STAGES, 1 + -(-(pool - each) // each)))
 
 
+def asked(images: int) -> tuple[int, int]:
+    """(validation, test) images that people annotate for a set without masks: a fortieth and a twentieth of it, within
+    limits.
+
+    Example:
+        >>> asked(10_000), asked(400), asked(60)
+        ((40, 80), (10, 20), (5, 10))
+    """
+    return min(40, max(5, images // 40)), min(80, max(10, images // 20))
+
+
 def sizes_of(images: Sequence[Path]) -> tuple[list[Size], int]:
     """((height, width) of images from their headers, how many were looked at)."""
     rows = evenly(len(images), HEADERS if len(images) <= HEADERS else LOOKED_AT)
@@ -98,6 +109,8 @@ def pool_of(finding: Finding) -> int:
     dataset = finding.dataset
     if dataset is None:
         return max(1, int(UNREAD * len(finding.images)))
+    if not dataset.has_targets:
+        return max(1, len(dataset.pool) - sum(asked(len(dataset.pool))))
     return sum(dataset.targets[row] is not None for row in dataset.pool.tolist())
 
 

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 from al_lightning.config import defaults
 from al_lightning.data.init.choices import Choice, Question, flow
 from al_lightning.data.init.finding import Finding
-from al_lightning.data.init.proposal import Budget, SizeOption, cache_for
+from al_lightning.data.init.proposal import Budget, SizeOption, asked, cache_for
+from al_lightning.data.own.folder_listing import NO_TARGETS
 
 WIDTH = 118
 AT = 34
@@ -52,6 +53,8 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
     learner, strategy, trainer, loader = (base[key] for key in ("learner", "strategy", "trainer", "loader"))
     loader["cache"] = cache_for(len(finding.images), size)
     loader["batch_size"] = min(loader["batch_size"], max(2, budget.initial))
+    people = finding.options.get("targets") == NO_TARGETS
+    first = "images for the first training" if people else "images that are drawn at random for the first training"
     head = [_comment(f"Written by `{words[0]}`. What was found:"), *(_comment(line) for line in finding.lines)]
     head += ["#", f"#   al-lightning check {words[1]}", f"#   al-lightning run {words[1]}"]
     total = min(pool, budget.initial + (budget.stages - 1) * budget.per_stage)
@@ -79,8 +82,10 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
                 f"strategy: {flow(strategy)}",
                 "half of a stage's images by uncertainty, half by TA-Coreset; random is the baseline",
             ),
+            *_people(finding),
             "budget:",
-            _beside(f"  initial: {budget.initial}", "images that are drawn at random for the first training"),
+            *_held_out(finding),
+            _beside(f"  initial: {budget.initial}", first),
             _beside(f"  per_stage: {budget.per_stage}", "more after each stage"),
             _beside(f"  stages: {budget.stages}", beside),
             _beside(f"trainer: {flow(trainer)}", "max_epochs of each stage; 1 is a quick trial"),
@@ -88,6 +93,25 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
             "",
         ]
     )
+
+
+def _people(finding: Finding) -> list[str]:
+    """The oracle of a set without masks."""
+    if finding.options.get("targets") != NO_TARGETS:
+        return []
+    return [_beside("oracle: {name: folder}", "people save masks in a folder; label-studio is another")]
+
+
+def _held_out(finding: Finding) -> list[str]:
+    """What people annotate first, of a set without masks."""
+    if finding.options.get("targets") != NO_TARGETS:
+        return []
+    validation, test = asked(len(finding.images))
+    return [
+        _beside(f"  test: {test}", "images that people annotate first, a random sample to measure with"),
+        _beside(f"  validation: {validation}", "the same, to choose the best epoch with"),
+        _beside("  first: typiclust", "how the initial images are picked; random is the other way"),
+    ]
 
 
 def _open(question: Question) -> list[str]:
@@ -113,6 +137,8 @@ def _commented(choice: Choice) -> list[str]:
 
 def _line(indent: str, key: str, value: Any) -> str:
     text = f"{indent}{key}: {flow(value)}"
+    if key == "targets" and value == NO_TARGETS:
+        return _beside(text, "no image has a mask yet; when some have, remove the line in a new run")
     return _beside(text, COMMENTS[key]) if key in COMMENTS else text
 
 
