@@ -30,7 +30,7 @@ from al_lightning.strategies.uncertain import UncertaintySampling
 
 SECTIONS = ("Args", "Attributes", "Example", "Raises", "Returns")
 """Headings of a docstring that are left out of its description."""
-FROM_THE_FRAMEWORK = ("task", "target_file")
+FROM_THE_FRAMEWORK = ("task", "target_file", "dataset")
 """Parameters that are no options; a learner's `size` is one more."""
 
 
@@ -286,6 +286,11 @@ def oracles() -> str:
     return table(("name", "what it does"), rows)
 
 
+def oracle_details() -> str:
+    """Descriptions and options of the oracles that ask people."""
+    return "\n\n".join(_entry(name, describe(ORACLES[name])) for name in ORACLES.builtin() if name != "simulated")
+
+
 # Configuration
 
 
@@ -409,6 +414,7 @@ GENERATORS: dict[str, Callable[..., str]] = {
     "measures": measures,
     "modules": modules,
     "oracles": oracles,
+    "oracle-details": oracle_details,
     "public-names": public_names,
     "strategies": strategies,
     "strategy": strategy_details,
