@@ -128,7 +128,7 @@ def test_other_commands_end_too(slow, write_config, monkeypatch, capfd, tmp_path
     path = write_config(slow)
     monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGINT)}")
     assert main(["check", str(path)]) == 130
-    folder = experiment.run(load([path], ["budget.stages=1"]), QUIET)
+    folder = experiment.run(load([path]), QUIET)
     slow_parts.begun.clear()
     monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGTERM)}")
     assert main(["report", str(folder.path), "-o", str(tmp_path / "report.html")]) == 143
