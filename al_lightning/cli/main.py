@@ -16,6 +16,8 @@ from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, select, check, bench, completion)
 """In the order of --help."""
+LONGEST = 2000
+"""Characters of an error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if options.traceback:
             raise
-        print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"al-lightning: {_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:
         if options.traceback:
@@ -66,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return top
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line; the middle of one that repeats what a file holds is left out."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def _log(error: Exception) -> str:
