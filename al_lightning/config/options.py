@@ -135,21 +135,29 @@ def build(
     arguments |= {key: value for key, value in provided.items() if key in parameters}
     try:
         return table[name](**arguments)
-    except (ConfigError, OSError, ImportError):
+    except (ConfigError, FileNotFoundError, ImportError):
         raise
+    except OSError as error:
+        named = next((key for key, value in arguments.items() if _is_in(value, error.filename)), None)
+        if named is None:
+            raise
+        raise ConfigError(f"{section}.options.{named}={_shown(arguments[named])}: {error.strerror or error}") from error
     except ValueError as error:
-        key = _guilty(table[name], arguments, parameters) if not _names(error, parameters) else None
-        where = f"{section} {name}" if key is None else f"{section}.options.{key}={_shown(arguments[key])}"
+        guilty = None if _names(error, parameters) else _guilty(table[name], arguments, parameters)
+        where = f"{section} {name}" if guilty is None else f"{section}.options.{guilty}={_shown(arguments[guilty])}"
         raise ConfigError(f"{where}: {error}") from error
     except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError) as error:
         # What a library says of a number that is far too large; a fault of ours has no guilty option.
-        key = _guilty(table[name], arguments, parameters)
-        if key is None:
+        guilty = _guilty(table[name], arguments, parameters)
+        if guilty is None:
             raise
-        reason = (str(error).strip().splitlines() or [""])[0][:200]
-        raise ConfigError(
-            f"{section}.options.{key}={_shown(arguments[key])}: {type(error).__name__}: {reason}"
-        ) from error
+        reason = f"{type(error).__name__}: {first_line(error)[:200]}"
+        raise ConfigError(f"{section}.options.{guilty}={_shown(arguments[guilty])}: {reason}") from error
+
+
+def _is_in(value: Any, file: Any) -> bool:
+    """Whether an option is a text that a file's name holds."""
+    return isinstance(value, str) and bool(value) and value in str(file)
 
 
 def _fits(schema: Any, key: str, value: Any) -> bool:
