@@ -93,9 +93,9 @@ def options_of(
     try:
         merged = OmegaConf.merge(schema, escaped(given))
     except OmegaConfBaseException as error:
-        key = next((key for key in given if not _fits(schema, key, given[key])), None)
-        if key is not None and key not in str(error.full_key or error.key or ""):
-            raise ConfigError(f"{section}.options.{key}={_shown(given[key])}: {first_line(error)}") from None
+        wrong = next((one for one in given if not _fits(schema, one, given[one])), None)
+        if wrong is not None and wrong not in str(error.full_key or error.key or ""):
+            raise ConfigError(f"{section}.options.{wrong}={_shown(given[wrong])}: {first_line(error)}") from None
         raise ConfigError(f"{section}.options.{describe(error, given)}") from None
     missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
     if missing:
