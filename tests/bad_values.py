@@ -61,6 +61,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "vote-entropy": {"learner.committee.members": 2},
     "soft-vote-entropy": {"learner.committee.members": 2},
     "suggestive": {"learner.committee.members": 2},
+    "asa": {"learner.committee.members": 2},
     "vaal": {"strategy.options.iterations": 1},
     "mixture": {"strategy.options.uncertain": {"name": "entropy"}, "strategy.options.diverse": {"name": "ta-coreset"}},
 }

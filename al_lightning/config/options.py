@@ -101,6 +101,9 @@ def options_of(
     if missing:
         raise ConfigError(f"{section}.options.{missing[0]}: {name} needs a value for it")
     result = cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+    for key, value in result.items():
+        if isinstance(value, float) and value != value:  # no comparison with it is true, so that no check finds it
+            raise ConfigError(f"{section}.options.{key}=nan: expected a number")
     return {key: inner[key] if key in inner else result[key] for key in parameters}
 
 
