@@ -210,9 +210,9 @@ def plan_of(config: CompleteConfig, strategy: Strategy | RegionStrategy, dataset
     """
     budget, size = config.budget, len(dataset.pool)
     plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)
-    if plan.stages > 1 and plan.initial > size:
+    if plan.initial > size:
         raise ConfigError(f"budget.initial={plan.initial}: the pool of {dataset.name} has only {size} images")
-    reachable = 1 + max(0, -(-(size - plan.initial) // plan.per_stage))
+    reachable = 1 + -(-(size - plan.initial) // plan.per_stage)
     if plan.stages > reachable:
         raise ConfigError(
             f"budget.stages={plan.stages}: {plan.initial} + {plan.stages - 1} x {plan.per_stage} images "
