@@ -61,7 +61,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "vote-entropy": {"learner.committee.members": 2},
     "soft-vote-entropy": {"learner.committee.members": 2},
     "suggestive": {"learner.committee.members": 2},
-    "vaal": {"strategy.options.epochs": 1},
+    "asa": {"learner.committee.members": 2},
+    "vaal": {"strategy.options.iterations": 1},
     "mixture": {"strategy.options.uncertain": {"name": "entropy"}, "strategy.options.diverse": {"name": "ta-coreset"}},
 }
 """What a strategy cannot do without, beside dropout and several passes."""

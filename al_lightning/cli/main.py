@@ -33,8 +33,13 @@ from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, embed, select, predict, check, bench, completion)
 """In the order of --help."""
+<<<<<<< HEAD
 REJECTED = 10
 """Rejected labels that are listed."""
+=======
+LONGEST = 2000
+"""Characters of an error."""
+>>>>>>> 08c3e1931cc1d1b18f971f0481d36bc90a780521
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +91,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     except (ValueError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if options.traceback or is_stopping():
             raise
-        print(f"al-lightning: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"al-lightning: {_line(error)}", file=sys.stderr)
         return 75 if isinstance(error, RunInUse) else 2
     except OSError as error:
         if options.traceback or is_stopping():
@@ -121,6 +126,12 @@ def _failed(error: OSError) -> int:
     where = f"{error.filename}: " if error.filename else ""
     print(f"al-lightning: {where}{error.strerror or error}", file=sys.stderr)
     return 2 if storage_error(error) is None else 74
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line; the middle of one that repeats what a file holds is left out."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def _log(error: Exception) -> str:

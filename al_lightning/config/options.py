@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, make_dataclass
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from al_lightning.config.interpolation import escaped
 from al_lightning.config.loading import describe
 from al_lightning.config.schema import ConfigError, nearest
+from al_lightning.config.yaml_text import first_line
 
 T = TypeVar("T")
 
@@ -91,11 +93,17 @@ def options_of(
     try:
         merged = OmegaConf.merge(schema, escaped(given))
     except OmegaConfBaseException as error:
+        wrong = next((one for one in given if not _fits(schema, one, given[one])), None)
+        if wrong is not None and wrong not in str(error.full_key or error.key or ""):
+            raise ConfigError(f"{section}.options.{wrong}={_shown(given[wrong])}: {first_line(error)}") from None
         raise ConfigError(f"{section}.options.{describe(error, given)}") from None
     missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
     if missing:
         raise ConfigError(f"{section}.options.{missing[0]}: {name} needs a value for it")
     result = cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+    for key, value in result.items():
+        if isinstance(value, float) and value != value:  # no comparison with it is true, so that no check finds it
+            raise ConfigError(f"{section}.options.{key}=nan: expected a number")
     return {key: inner[key] if key in inner else result[key] for key in parameters}
 
 
@@ -130,10 +138,70 @@ def build(
     arguments |= {key: value for key, value in provided.items() if key in parameters}
     try:
         return table[name](**arguments)
-    except ConfigError:
+    except (ConfigError, FileNotFoundError, ImportError):
         raise
+    except OSError as error:
+        named = next((key for key, value in arguments.items() if _is_in(value, error.filename)), None)
+        if named is None:
+            raise
+        raise ConfigError(f"{section}.options.{named}={_shown(arguments[named])}: {error.strerror or error}") from error
     except ValueError as error:
-        raise ConfigError(f"{section} {name}: {error}") from error
+        guilty = None if _names(error, parameters) else _guilty(table[name], arguments, parameters)
+        where = f"{section} {name}" if guilty is None else f"{section}.options.{guilty}={_shown(arguments[guilty])}"
+        raise ConfigError(f"{where}: {error}") from error
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError) as error:
+        # What a library says of a number that is far too large; a fault of ours has no guilty option.
+        guilty = _guilty(table[name], arguments, parameters)
+        if guilty is None:
+            raise
+        reason = f"{type(error).__name__}: {first_line(error)[:200]}"
+        raise ConfigError(f"{section}.options.{guilty}={_shown(arguments[guilty])}: {reason}") from error
+
+
+def _is_in(value: Any, file: Any) -> bool:
+    """Whether an option is a text that a file's name holds."""
+    return isinstance(value, str) and bool(value) and value in str(file)
+
+
+def _fits(schema: Any, key: str, value: Any) -> bool:
+    """Whether a value can be merged at its key."""
+    try:
+        OmegaConf.merge(schema, escaped({key: value}))
+    except OmegaConfBaseException:
+        return False
+    return True
+
+
+def _names(error: Exception, parameters: Iterable[str]) -> bool:
+    """Whether a message names one of the options."""
+    return any(re.search(rf"\b{re.escape(key)}\b", str(error)) for key in parameters)
+
+
+def _guilty(
+    call: Callable[..., Any], arguments: Mapping[str, Any], parameters: Mapping[str, tuple[inspect.Parameter, Any]]
+) -> str | None:
+    """The option with whose default the call succeeds, where one alone does."""
+    for key, (parameter, _) in parameters.items():
+        default = parameter.default
+        if default is inspect.Parameter.empty or arguments[key] in (default, _listed(default)):
+            continue
+        try:
+            call(**{**arguments, key: default})
+        except Exception:
+            continue
+        return key
+    return None
+
+
+def _listed(default: Any) -> Any:
+    """A default as a YAML file has it."""
+    return list(default) if isinstance(default, tuple) else default
+
+
+def _shown(value: Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _parameters(call: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, Any]]:

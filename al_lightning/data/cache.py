@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -151,6 +152,8 @@ class Cache:
 
     def _decode_all(self, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         shape = (len(self.dataset.ids), 3, *self.dataset.size)
+        if out is None:
+            _check_memory(shape)
         images = np.empty(shape, dtype=np.uint8) if out is None else out
 
         def put(row: int) -> None:
@@ -191,3 +194,20 @@ def _take_room(path: Path) -> None:
         except OSError as error:
             if storage_error(error):  # others are of file systems that cannot do so
                 raise
+
+
+def _check_memory(shape: tuple[int, ...]) -> None:
+    """Refuse images that the machine's memory cannot hold, of which the system would end the process.
+
+    Raises:
+        ValueError: the message names the keys.
+    """
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # a system that does not say
+        return
+    if (wanted := math.prod(shape)) > there:
+        raise ValueError(
+            f"loader.cache=memory: {shape[0]} images at dataset.options.size={list(shape[2:])} are {wanted / 1e9:.0f} "
+            f"GB, and this machine has {there / 1e9:.0f} GB; set loader.cache: disk or none, or a smaller size"
+        )

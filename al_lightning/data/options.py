@@ -14,6 +14,10 @@ ProtocolName = Literal["clean", "paper"]
 Evaluation = Literal["auto", "native", "resized"]
 
 
+LARGEST = 16_384
+"""Pixels a side that a learner sees."""
+
+
 def height_width(size: int | Sequence[int]) -> Size:
     """The option `size` as (height, width) in pixels.
 
@@ -27,6 +31,8 @@ def height_width(size: int | Sequence[int]) -> Size:
     both = (size, size) if isinstance(size, int | np.integer) else tuple(size) if isinstance(size, Sequence) else ()
     if len(both) != 2 or not all(isinstance(n, int | np.integer) and n is not True and n >= 1 for n in both):
         raise DataError(f"dataset.options.size={size!r}: expected a number of pixels of at least 1, or [height, width]")
+    if max(both) > LARGEST:
+        raise DataError(f"dataset.options.size={size!r}: expected at most {LARGEST} pixels a side")
     return int(both[0]), int(both[1])
 
 

@@ -1,6 +1,6 @@
 """Every key of the schema, of the Trainer and of every entry of the tables, with values that it should refuse.
 
-A value is refused in one line that names its key, or the run would begin. The suite tries a few values of each key up
+A value is refused in one line that names its key, or the run would begin. The suite tries one value of each key up
 to the first pass over one batch, always the same; `AL_LIGHTNING_FUZZ=1 pytest -m fuzz tests/config/test_bad_values.py`
 tries all of them, and trains that batch.
 """
@@ -17,7 +17,7 @@ resource = pytest.importorskip("resource")  # limits of memory, which Windows ha
 
 from bad_values import VALUES, Base, attempt, bases  # noqa: E402
 
-FEW = 2
+FEW = 1
 """Values of each key."""
 
 
@@ -29,9 +29,9 @@ def every(tmp_path_factory) -> dict[str, Base]:
 def faults(every: dict[str, Base], kinds: tuple[str, ...], all_values: bool) -> list[str]:
     """What is wrong with the answers."""
     found = []
-    for base in every.values():
-        if not base.title.startswith(kinds):
-            continue
+    wanted = [base for base in every.values() if base.title.startswith(kinds)]
+    assert wanted
+    for base in wanted:
         accepted = attempt(base.config, "seed", 0, all_values)
         assert accepted.code is None, f"{base.title}: {accepted.told}"
         for key in base.keys:
@@ -44,7 +44,7 @@ def faults(every: dict[str, Base], kinds: tuple[str, ...], all_values: bool) -> 
     return found
 
 
-KINDS = ("schema", "trainer", "dataset", "learner", "strategy", "oracle")
+KINDS = ("schema", "trainer", "dataset", "learner", "strategy")  # the oracle that there is has no options
 
 
 @pytest.mark.parametrize("kind", KINDS)

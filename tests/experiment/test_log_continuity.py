@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ def test_wandb_has_each_stage_once_after_a_kill(stage, flushed, logged, write_co
     folder = experiment.run_folder(experiment.complete(load([path])))
     assert wandb_stages(folder) == ([0] if flushed else [])
     experiment.resume(folder.path, QUIET)
+    end = time.monotonic() + 20  # W&B's process closes the file a moment after it has said that the run is finished
+    while len(wandb_stages(folder)) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(3)
     assert sorted(wandb_stages(folder)) == [0, 1]
     assert json.loads((folder.path / "loggers.json").read_text()) == {"stages": 2}
     files = sorted(Path(folder.path, "wandb").glob("offline-run-*"))

@@ -14,6 +14,7 @@ from al_lightning.config import ConfigError
     ("override", "match"),
     [
         ("budget.initial=99", r"budget\.initial=99.*only 18"),
+        ("budget={initial: 19, per_stage: 9, stages: 1}", r"budget\.initial=19.*only 18"),
         ("budget.stages=9", r"budget\.stages=9.*at most 6 stages"),
         ("strategy.name=ta-corset", "did you mean 'ta-coreset'"),
         ("strategy.options.gamma=1", r"strategy\.options\.gamma: ta-coreset has no such option"),

@@ -124,6 +124,20 @@ def test_a_signal_in_a_phase_ends_the_run_and_it_goes_on(
     assert not [name for name in files(folder.path) if name.endswith(".tmp")]
 
 
+def test_other_commands_end_too(slow, write_config, monkeypatch, capfd, tmp_path):
+    path = write_config(slow)
+    monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGINT)}")
+    assert main(["check", str(path)]) == 130
+    folder = experiment.run(load([path]), QUIET)
+    slow_parts.begun.clear()
+    monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGTERM)}")
+    assert main(["report", str(folder.path), "-o", str(tmp_path / "report.html")]) == 143
+    assert list(tmp_path.glob("*report*")) == []
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    assert "al-lightning: stopped by SIGINT\n" in errors
+
+
 def test_in_the_second_learner_of_a_committee(slow, write_config, monkeypatch):
     slow["learner"]["committee"] = {"members": 2}
     path = write_config(slow)

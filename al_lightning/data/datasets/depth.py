@@ -64,7 +64,7 @@ def colonoscopy_depth(
         FileNotFoundError: a folder is missing.
         DataError: a texture is empty or too small, a frame has no depth, or an option is out of range.
     """
-    if maximum_cm <= 0:
+    if not 0 < maximum_cm < float("inf"):
         raise DataError(f"maximum_cm={maximum_cm}: expected a depth above 0")
     if not textures:
         raise DataError("textures=[]: expected at least one folder, such as [T1, T2, T3]")

@@ -170,7 +170,7 @@ def folder(
     else:
         given = {"masks": (masks, "auto"), "threshold": (threshold, None), "foreground": (foreground, None)}
         check_unused(task, given | {"void": (void, []), "colours": (colours, None)})
-    if task == "depth" and maximum_cm <= 0:
+    if task == "depth" and not 0 < maximum_cm < float("inf"):
         raise DataError(f"maximum_cm={maximum_cm}: expected a depth above 0")
     if csv and (images or targets):
         raise DataError("dataset.options.csv names the files already; unset dataset.options.images and .targets")
