@@ -33,13 +33,10 @@ from al_lightning.version import __version__
 
 COMMANDS = (init, run, resume, report, show, experiments, embed, select, predict, check, bench, completion)
 """In the order of --help."""
-<<<<<<< HEAD
 REJECTED = 10
 """Rejected labels that are listed."""
-=======
 LONGEST = 2000
 """Characters of an error."""
->>>>>>> 08c3e1931cc1d1b18f971f0481d36bc90a780521
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

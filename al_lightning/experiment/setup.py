@@ -275,14 +275,9 @@ def plan_of(
         ConfigError: the pool is smaller than the budget.
     """
     budget, size = config.budget, len(dataset.pool)
-<<<<<<< HEAD
     existing = sum(dataset.targets[row] is not None for row in dataset.pool.tolist()) if people else 0
     plan = planned(strategy, Plan(max(budget.initial, existing), budget.per_stage, budget.stages), size)
-    if plan.stages > 1 and plan.initial > size:
-=======
-    plan = planned(strategy, Plan(budget.initial, budget.per_stage, budget.stages), size)
     if plan.initial > size:
->>>>>>> 08c3e1931cc1d1b18f971f0481d36bc90a780521
         raise ConfigError(f"budget.initial={plan.initial}: the pool of {dataset.name} has only {size} images")
     reachable = 1 + -(-(size - plan.initial) // plan.per_stage)
     if plan.stages > reachable:
