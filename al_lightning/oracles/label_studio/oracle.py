@@ -45,7 +45,7 @@ class LabelStudio:
 
     Args:
         dataset (DenseDataset): of the run.
-        url (str): of the server. Default "http://localhost:8080".
+        url (str | None): of the server. Default None: http://localhost:8080.
         project (str | None): title of the project, which is created where it is missing. Default None: the run's
             name, strategy and seed.
         token_variable (str): environment variable that holds a personal access token. Default "LABEL_STUDIO_TOKEN".
@@ -57,7 +57,7 @@ class LabelStudio:
     """
 
     dataset: DenseDataset
-    url: str = "http://localhost:8080"
+    url: str | None = None
     project: str | None = None
     token_variable: str = "LABEL_STUDIO_TOKEN"
     token_file: str | None = None
@@ -70,20 +70,25 @@ class LabelStudio:
     def __post_init__(self) -> None:
         if self.dataset.task.kind != "segmentation":
             raise ValueError(f"Label Studio draws masks, and {self.dataset.name} is a {self.dataset.task.kind} task")
-        if not self.url.startswith(("http://", "https://")) or "@" in self.url:
+        if not self.server.startswith(("http://", "https://")) or "@" in self.server:
             raise ValueError(f"url={self.url!r}: expected http://host:port or https://host, without user and password")
+
+    @property
+    def server(self) -> str:
+        """Address of the server."""
+        return self.url or "http://localhost:8080"
 
     def reveal(self, request: Request) -> Delivery:
         if not len(request.query):
             return Delivery()
         rows = list(dict.fromkeys([*request.query.rows.tolist(), *request.answered]))
         names = {self.dataset.ids[row]: row for row in rows}
-        client = Client(self.url, read_token(self.token_variable, self.token_file), self.timeout)
+        client = Client(self.server, read_token(self.token_variable, self.token_file), self.timeout)
         try:
             project, again = self._project(client, request.folder)
             self._ask(client, project, request)
             answers = self._answers(client, project, names)
-            todo = f"annotate them at {self.url}/projects/{project}/data{again}"
+            todo = f"annotate them at {self.server}/projects/{project}/data{again}"
         except Unanswered as error:
             answers, todo = Answers((), {}, {}), f"{error}; start it"
         finally:
@@ -96,7 +101,7 @@ class LabelStudio:
         title = (self.project or "/".join(folder.resolve().parts[-3:]))[-50:].rjust(3, "_")
         held = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         again = ""
-        if held.get("url") == self.url:
+        if held.get("url") == self.server:
             try:
                 client.get(f"/api/projects/{held['project']}/")
                 return int(held["project"]), ""
@@ -106,7 +111,7 @@ class LabelStudio:
         if number is None:
             made = client.post("/api/projects/", json={"title": title, "label_config": self._interface()})
             number = int(made["id"])
-        write_atomic(file, json.dumps({"url": self.url, "project": number, "title": title}))
+        write_atomic(file, json.dumps({"url": self.server, "project": number, "title": title}))
         return number, again
 
     def _interface(self) -> str:
@@ -156,7 +161,7 @@ class LabelStudio:
             if name not in names:
                 continue
             counting = chosen(task.get("annotations") or [], person)
-            where = f"{self.url}/projects/{project}/data?task={task['id']}"
+            where = f"{self.server}/projects/{project}/data?task={task['id']}"
             if counting:
                 held = [one["result"] for one in counting]
                 digest = hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
@@ -170,7 +175,7 @@ class LabelStudio:
             return None
         users = {str(one["email"]).casefold(): int(one["id"]) for one in client.get("/api/users/")}
         if self.annotator.casefold() not in users:
-            raise ValueError(f"annotator={self.annotator!r}: no such user of {self.url}; there are {sorted(users)}")
+            raise ValueError(f"annotator={self.annotator!r}: no such user of {self.server}; there are {sorted(users)}")
         return users[self.annotator.casefold()]
 
 
