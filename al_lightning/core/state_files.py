@@ -17,7 +17,7 @@ from typing import Any
 
 from al_lightning.core.digest import digest
 from al_lightning.core.json_files import MAYBE_NUMBER, NUMBER, expect, read_json
-from al_lightning.core.pool import PSEUDO
+from al_lightning.core.pool import PSEUDO, WITHDRAWN
 from al_lightning.core.stage_rows import ROW
 
 FORMAT = 1
@@ -28,11 +28,13 @@ _WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()}
 _STEPS = {
     "test?": {"seconds": NUMBER, "val": _METRICS, "test": _METRICS},
     "row?": _WHOLE_ROW,
-    "pool?": [{"id": str, "source": str, "target": (str, NoneType), "stage?": int, "score?": MAYBE_NUMBER}],
+    "pool?": [{"id": str, "source": str, "target?": (str, NoneType), "stage?": int, "score?": MAYBE_NUMBER}],
     "last?": bool,
     "pseudo?": {"*": str},
     "dataset?": {"sha256": str, "images": int, "joined": [str]},
 }
+_NO_LABEL = {PSEUDO: {"target": str}, WITHDRAWN: {"reason": str}}
+"""Source of an entry of "pool" that is no label -> its shape."""
 _FIT = {"seconds": NUMBER, "checkpoint": str, "sha256?": str}
 _CHAIN = {"before": (str, NoneType), "config": (str, NoneType), "steps": {"*": str}}
 
@@ -66,10 +68,8 @@ def read_state(path: Path) -> dict[str, Any]:
     if "pool" in content and "row" not in content:
         raise ValueError(f"{path}: holds 'pool', and 'row' is gone; put the file back from a copy")
     for entry in content.get("pool", []):
-        if entry["source"] != PSEUDO:
-            expect(entry, {"stage": int, "score": MAYBE_NUMBER}, str(path), f"pool.{entry['id']}")
-        else:
-            expect(entry, {"target": str}, str(path), f"pool.{entry['id']}")
+        shape = _NO_LABEL.get(entry["source"], {"target": (str, NoneType), "stage": int, "score": MAYBE_NUMBER})
+        expect(entry, shape, str(path), f"pool.{entry['id']}")
     return dict(content)
 
 
@@ -148,7 +148,7 @@ def label_faults(before: Sequence[Mapping[str, Any]] | None, state: Mapping[str,
         >>> label_faults(None, {"row": {"selected": []}, "pool": [label, label]}, 0)
         "'a' is there twice"
     """
-    labels = [entry for entry in state["pool"] if entry["source"] != PSEUDO]
+    labels = [entry for entry in state["pool"] if entry["source"] not in _NO_LABEL]
     known: set[str] = set()
     for entry in labels:
         if (name := digest({key: value for key, value in entry.items() if key in ("id", *_regions(entry))})) in known:
@@ -156,11 +156,11 @@ def label_faults(before: Sequence[Mapping[str, Any]] | None, state: Mapping[str,
         known.add(name)
     earlier = [entry for entry in labels if entry["stage"] <= stage]
     if before is not None:
-        older = [entry for entry in before if entry["source"] != PSEUDO]
+        older = [entry for entry in before if entry["source"] not in _NO_LABEL]
         # Files of labels are left out: a run that was moved finds them elsewhere.
         if [{**entry, "target": None} for entry in earlier] != [{**entry, "target": None} for entry in older]:
             return _first_difference(older, earlier, "the stage before has")
-    picked = [pick for pick in state["row"]["selected"] if pick["source"] != PSEUDO]
+    picked = [pick for pick in state["row"]["selected"] if pick["source"] not in _NO_LABEL]
     new = [entry for entry in labels if entry["stage"] > stage]
     if [entry["id"] for entry in new] != [pick["id"] for pick in picked]:
         return _first_difference(picked, new, "its row selected")

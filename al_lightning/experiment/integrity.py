@@ -22,7 +22,7 @@ from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.run_lock import NAME as LOCK
 from al_lightning.core.stage_rows import ANEW, lines, text_of
 from al_lightning.core.state_files import check_chain, label_faults, read_state, remedy
-from al_lightning.experiment.records import environment_text, pseudo_files, splits_text, yaml_content
+from al_lightning.experiment.records import environment_text, own_files, splits_text, yaml_content
 from al_lightning.experiment.setup import complete
 
 FREE = ("runs_dir", "dataset.options.root", "loader.workers", "loader.cache", "logging", "trainer.enable_progress_bar")
@@ -195,13 +195,13 @@ def _check_rows(folder: RunFolder, states: Sequence[Mapping[str, Any]], mend: Me
 
 
 def _check_pseudo(folder: RunFolder, states: Sequence[Mapping[str, Any]]) -> None:
-    """Check the pseudo-labels that the next stage is trained with."""
+    """Check the labels and pseudo-labels of the run's own that the next stage is trained with."""
     finished = [(stage, state) for stage, state in enumerate(states) if "pool" in state]
     if not finished or finished[-1][1].get("last"):
         return
     stage, state = finished[-1]
     recorded = state.get("pseudo", {})
-    for file in pseudo_files(state["pool"]):
+    for file in own_files(state["pool"]):
         check_file(folder.path / file, recorded.get(file), remedy(folder.state(stage)))
 
 

@@ -12,7 +12,6 @@ from omegaconf import OmegaConf
 from al_lightning.core.digest import check_file, digest, file_digest
 from al_lightning.core.files import write_atomic
 from al_lightning.core.manifest import Manifest
-from al_lightning.core.pool import PSEUDO
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.state_files import remedy
 from al_lightning.data import DataError, DenseDataset
@@ -29,12 +28,12 @@ def begin(folder: RunFolder, config: str, environment: Mapping[str, Any], splits
 
 
 def with_digests(folder: RunFolder, steps: Mapping[str, Any]) -> dict[str, Any]:
-    """Finished steps with the digests of the files that they name: weights, and pseudo-labels as a step "pseudo"."""
+    """Finished steps with the digests of the files that they name: weights, and those of labels as a step "pseudo"."""
     found = {
         name: {**step, "sha256": file_digest(folder.path / step["checkpoint"])} if name.startswith("fit") else step
         for name, step in steps.items()
     }
-    if files := pseudo_files(steps.get("pool", ())):
+    if files := own_files(steps.get("pool", ())):
         found["pseudo"] = {file: file_digest(folder.path / file) for file in files}
     return found
 
@@ -94,8 +93,10 @@ def check_seen(folder: RunFolder, dataset: DenseDataset) -> None:
         )
 
 
-def pseudo_files(pool: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [entry["target"] for entry in pool if entry["source"] == PSEUDO]
+def own_files(pool: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The files of labels and pseudo-labels that lie in the run's folder."""
+    targets = [entry.get("target") for entry in pool]
+    return [target for target in targets if target is not None and not Path(target).is_absolute()]
 
 
 def yaml_content(text: str) -> dict[str, Any]:
