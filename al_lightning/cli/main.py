@@ -16,6 +16,7 @@ from al_lightning.cli import (
     completion,
     embed,
     experiments,
+    export,
     init,
     predict,
     report,
@@ -31,7 +32,7 @@ from al_lightning.core.stopping import Leaving, Stopped, is_stopping, say, stopp
 from al_lightning.core.waiting import Waiting
 from al_lightning.version import __version__
 
-COMMANDS = (init, run, resume, report, show, experiments, embed, select, predict, check, bench, completion)
+COMMANDS = (init, run, resume, report, show, experiments, embed, select, predict, export, check, bench, completion)
 """In the order of --help."""
 REJECTED = 10
 """Rejected labels that are listed."""
