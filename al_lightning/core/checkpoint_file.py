@@ -29,7 +29,6 @@ _ARRAY = "numpy.ndarray"
 """Key of the dict that stands for an array in a file."""
 _PLAIN = (bool, int, float, complex, str, bytes, Tensor, nn.Parameter, torch.Size, torch.dtype, torch.device)
 _CHUNK = 1 << 22
-FOREIGN = "it holds more than tensors and plain values, which could run code, so that it is not loaded"
 
 
 class CheckpointError(ValueError):
@@ -88,7 +87,9 @@ def unpack(file: Path, digest: str | None = None) -> dict[str, Any]:
         raise
     except pickle.UnpicklingError:
         # torch's message would advise to load it with weights_only=False.
-        raise CheckpointError(f"{file}: {FOREIGN}") from None
+        raise CheckpointError(
+            f"{file}: it holds more than tensors and plain values, which could run code, so that it is not loaded"
+        ) from None
     except Exception as error:
         raise CheckpointError(f"{file}: cannot be read as a checkpoint ({_reason(error)})") from None
     if not isinstance(held, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,9 @@ def by_make(line: str, folder: Path) -> list[str]:
     shim = venv / "bin" / "al-lightning"
     shim.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {shlex.quote(str(words))}\n")
     shim.chmod(0o755)
+    python = venv / "bin" / "python"  # the Makefile takes ARGS apart with it
+    if not python.exists():
+        python.symlink_to(sys.executable)
     (venv / ".ready").touch()
     words.unlink(missing_ok=True)
     subprocess.run([*shlex.split(line), f"VENV={venv}"], cwd=ROOT, check=True, capture_output=True)
