@@ -19,13 +19,15 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
+
+from .protocol import Case, Outcome
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -673,6 +675,23 @@ OLDER = [
     Edit("older version, pseudo-label gone", both(older, one_pseudo(Path.unlink)), "refused", r"\.npy: is gone"),
 ]
 EDITS = [*CONFIG, *RECORDS, *STATE, *ROWS, *FILES, *OLDER]
+
+
+def cases(seed: int) -> Iterable[Case]:
+    """One case of all edits, which share their runs."""
+    yield Case("all", "edits of a run's files")
+
+
+def run(case: Case, folder: Path) -> Outcome:
+    """Try every edit."""
+    runs = build(folder)
+    OTHER[:] = [runs["other"]]
+    whole = without_times(runs["finished"])
+    faults: list[str] = []
+    for number, edit in enumerate(EDITS):
+        found = attempt(edit, runs, folder / str(number)).faults(edit, whole)
+        faults += [f"{fault}: {edit.name}" for fault in found]
+    return Outcome(tuple(faults), tried=len(EDITS))
 
 
 def main() -> int:

@@ -18,10 +18,13 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .protocol import Case, Outcome
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -35,6 +38,8 @@ PSEUDO: dict[str, dict[str, Any]] = {
 BY_MEMBERS = ("bald", "vote-entropy", "cereals")
 """Strategies that also run with a committee, in addition to passes."""
 TIMEOUT = 1500
+PARTS = 4
+"""Cases into which the strategies are divided."""
 Result = dict[str, Any]
 
 
@@ -206,6 +211,33 @@ def one_strategy(data: Path, world: int, stages: int, label: str) -> Result:
     result["metrics"] = {**run.validate(module, loader, verbose=False)[0], **run.test(module, loader, verbose=False)[0]}
     assert name not in PSEUDO or all(result["pseudo"]), f"{label}: no pseudo-label, so that none is compared"
     return result
+
+
+def cases(seed: int) -> Iterable[Case]:
+    """Each number of ranks by each launcher, with a part of the strategies each."""
+    from .protocol import Case  # this file is a program too, which has no package
+
+    every = names()
+    for launcher in ("torchrun", "slurm"):
+        for world in (2, 3, 4):
+            for part in range(PARTS):
+                options = {"world": world, "launcher": launcher, "strategies": every[part::PARTS]}
+                yield Case(f"{launcher}-{world}-{part}", f"{world} ranks by {launcher}", options)
+
+
+def run(case: Case, folder: Path) -> Outcome:
+    """Compare the ranks of a case with one rank, by strategy."""
+    from .protocol import Outcome
+
+    given = case.options
+    found = compare(run_groups(folder, [1, given["world"]], given["strategies"], given["launcher"], together=False))
+    faults = [
+        f"another {what} than one rank: {name}"
+        for name, by_world in found.items()
+        for several in by_world.values()
+        for what in several
+    ]
+    return Outcome(tuple(faults), tried=len(found))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

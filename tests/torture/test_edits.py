@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import edits
 import pytest
+
+from . import edits
 
 
 @pytest.fixture(scope="module")
