@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -91,11 +92,33 @@ def storage_error(error: BaseException | None) -> OSError | None:
 
 
 @contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Threads that end with an error of the storage print no traceback."""
+    before = threading.excepthook
+
+    def hook(ended: threading.ExceptHookArgs) -> None:
+        if storage_error(ended.exc_value) is None:
+            before(ended)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+@contextmanager
 def resumable(folder: Path) -> Iterator[None]:
     """Let an error of the storage say how to go on with the run in `folder`.
 
-    What is raised on the way out for it, by a logger that is closed or by Lightning, is the same fault.
+    What is raised on the way out for it, by a logger that is closed or by Lightning, is the same fault; so is what the
+    thread of a logger meets, which is not printed.
     """
+    with _quiet_threads():
+        yield from _resumable(folder)
+
+
+def _resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:

@@ -8,7 +8,7 @@ ORACLES: Table[Any] = Table(
     "oracle",
     {
         "folder": "al_lightning.oracles.folder:Folder",
-        "label-studio": "al_lightning.oracles.label_studio:LabelStudio",
+        "label-studio": "al_lightning.oracles.label_studio.oracle:LabelStudio",
         "simulated": "al_lightning.oracles.simulated:Simulated",
     },
 )

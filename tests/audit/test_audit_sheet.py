@@ -14,8 +14,9 @@ from al_lightning.audit.audit import audit
 from al_lightning.audit.findings import Finding
 from al_lightning.audit.sheet import MOST, choose, contact_sheet
 from al_lightning.audit.subject import Subject
-from al_lightning.audit.tiles import HEIGHT, LINE, VOID, WIDTH, coloured, outlined, tiles
+from al_lightning.audit.tiles import HEIGHT, WIDTH, coloured, tiles
 from al_lightning.core.task import Task
+from al_lightning.data.outlines import LINE, VOID, outlined
 from al_lightning.data.reading import depth_map
 
 

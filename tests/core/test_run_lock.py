@@ -18,7 +18,8 @@ from al_lightning.core.lock_owner import Owner, this_process
 from al_lightning.core.run_lock import NAME, RunInUse, owned
 
 HOLD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 from pathlib import Path
 from al_lightning.core.run_lock import owned
 with owned(Path(sys.argv[1])):

@@ -36,7 +36,8 @@ def test_leftovers_are_cleared_and_what_is_needed_stays(tmp_path):
     for name in gone + kept:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    states = {0: {"fit": {}, "pool": []}, 1: {"fit": {}}}
+    fit = {"seconds": 1.0, "checkpoint": "checkpoints/stage-000/best.ckpt"}
+    states = {0: {"fit": fit}, 1: {"fit": fit}}
     for stage, state in states.items():
         (tmp_path / "state" / f"stage-{stage:03d}.json").write_text(json.dumps(state))
         kept.append(f"state/stage-{stage:03d}.json")

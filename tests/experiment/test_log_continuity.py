@@ -146,7 +146,7 @@ def test_wandb_has_each_stage_once_after_a_kill(stage, flushed, logged, write_co
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-1000:]
     folder = experiment.run_folder(experiment.complete(load([path])))
-    assert wandb_stages(folder) == ([0] if flushed else [])
+    assert wandb_stages(folder) in ([[0]] if flushed else [[], [0]])  # it flushes by itself after a while
     experiment.resume(folder.path, QUIET)
     end = time.monotonic() + 20  # W&B's process closes the file a moment after it has said that the run is finished
     while len(wandb_stages(folder)) < 2 and time.monotonic() < end:

@@ -52,9 +52,9 @@ def last_weights(monkeypatch) -> Weights:
     found: Weights = []
     original = stages.check_finite
 
-    def record(trainer, learner, stage):
+    def record(trainer, learner, stage, member):
         found.append({name: value.clone() for name, value in learner.state_dict().items()})
-        original(trainer, learner, stage)
+        original(trainer, learner, stage, member)
 
     monkeypatch.setattr(stages, "check_finite", record)
     return found

@@ -37,6 +37,7 @@ def test_stopped_between_epochs_it_ends_as_if_never_stopped(config, monkeypatch)
             raise RuntimeError("stopped")
 
     with monkeypatch.context() as patch:
+        patch.setattr("al_lightning.experiment.runner.probe", lambda setup: None)
         patch.setattr(ModelCheckpoint, "on_train_epoch_end", stop)
         with pytest.raises(RuntimeError, match="stopped"):
             experiment.run(load([config]), quiet)

@@ -59,7 +59,7 @@ def test_runs_of_different_data_or_without_weights_are_refused(tiny, write_confi
     for file in first.rglob("best.ckpt"):
         file.unlink()
     assert main(["show", str(first), "-o", str(tmp_path / "p.png")]) == 2
-    assert "weights of this run are gone" in capsys.readouterr().err
+    assert "is gone" in capsys.readouterr().err
     assert main(["show", str(tmp_path), "-o", str(tmp_path / "p.png")]) == 2
     assert not (tmp_path / "p.png").exists()
 

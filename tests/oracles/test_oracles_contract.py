@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
+from label_studio_servers import TOKEN, stand_in
 from PIL import Image
 from region_parts import IDS, ROWS, SIZE, new_pool, regions_of
 
@@ -53,10 +56,15 @@ def dataset(tmp_path: Path) -> DenseDataset:
 
 
 @pytest.fixture(params=ORACLES.builtin())
-def oracle(request: pytest.FixtureRequest, dataset: DenseDataset) -> Oracle:
+def oracle(request: pytest.FixtureRequest, dataset: DenseDataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[Oracle]:
     """Built as a run builds it."""
     given = {"target_file": dataset.target_file, "dataset": dataset}
-    return build("oracle", ORACLES, request.param, REQUIRED.get(request.param, {}), given)
+    options = dict(REQUIRED.get(request.param, {}))
+    with ExitStack() as stack:
+        if request.param == "label-studio":
+            monkeypatch.setenv("LABEL_STUDIO_TOKEN", TOKEN)
+            options["url"] = stack.enter_context(stand_in()).url
+        yield build("oracle", ORACLES, request.param, options, given)
 
 
 @pytest.mark.parametrize("name", ORACLES.builtin())

@@ -73,11 +73,11 @@ def test_everything_from_disk_is_escaped(tmp_path):
     row["test"]["<q>"] = 0.5
     row["cost"]["<var>"] = 3
     write_stages(path, [row])
-    environment(path, versions={"<a>": "<ins>"}, dataset={"evaluate_at": "<del>", "overlap": {"by_id": "<sub>"}})
+    environment(path, versions={"<a>": "<ins>"}, dataset={"evaluate_at": "<del>"})
     page = report(find_runs([tmp_path]), tmp_path)
-    unwanted = {"u", "s", "svg", "em", "kbd", "q", "var", "a", "ins", "del", "sub"}
+    unwanted = {"u", "s", "svg", "em", "kbd", "q", "var", "a", "ins", "del"}
     assert not unwanted & set(page.tags)
-    assert all(f"<{tag}>" in page.words for tag in ("u", "s", "q", "a", "ins", "del", "sub", "em", "svg"))
+    assert all(f"<{tag}>" in page.words for tag in ("u", "s", "q", "a", "ins", "del", "em", "svg"))
     assert {"i, 1 region (<kbd>) picked by s"} & {value for _, value in page.attributes}
     assert not any(name == "onload" for name, _ in page.attributes)
     assert evil in page.words
