@@ -36,7 +36,9 @@ METRICS = {"miou": 0.5, "iou": 0.25, "dice": 0.4}
 
 def csv_set(folder: Path) -> list[str]:
     folder_tree(folder / "set", NAMES)
-    lines = [f"images/{name}.JPG,masks/{name}.png,g{i // 2},{'val' if i == 4 else ''}" for i, name in enumerate(NAMES)]
+    lines = [
+        f"images/{name}.JPG,masks/{name}.png,g{i // 2},{'val' if i in (4, 5) else ''}" for i, name in enumerate(NAMES)
+    ]
     (folder / "set" / "list.csv").write_text("\n".join(["image,mask,patient,split", *lines]) + "\n")
     return ["check", f"dataset.options.root={folder}/set", "dataset.options.csv=list.csv", "-o", f"{folder}/audit"]
 
@@ -168,7 +170,9 @@ def attempts(kind: str, tmp_path: Path, number: int, seed: int) -> list[str]:
     for file in files_of(base):
         if file.suffix == ".yaml" or file.name == "config.yaml":
             file.write_text(file.read_text().replace(str(base), str(work)))
-    assert fault(*program([word.replace(str(work), str(copied(base, work))) for word in words])) is None
+    copied(base, work)
+    code, told = program(words)
+    assert code in (0, 1), told
     found = []
     for case in range(number):
         rng = np.random.default_rng([seed, case, *kind.encode()])
