@@ -61,10 +61,11 @@ def depth_set(folder: Path) -> list[str]:
     return ["check", *options, "-o", f"{folder}/audit"]
 
 
-def published(name: str, write: Callable[[Path], object]) -> Callable[[Path], list[str]]:
+def published(name: str, write: Callable[[Path], object], *options: str) -> Callable[[Path], list[str]]:
     def make(folder: Path) -> list[str]:
         write(folder / "set")
-        return ["check", f"dataset.name={name}", f"dataset.options.root={folder}/set", "-o", f"{folder}/audit"]
+        root = f"dataset.options.root={folder}/set"
+        return ["check", f"dataset.name={name}", root, *options, "-o", f"{folder}/audit"]
 
     return make
 
@@ -146,7 +147,7 @@ INPUTS: dict[str, Callable[[Path], list[str]]] = {
     "report": finished_run,
     "camvid": published("camvid", camvid_tree),
     "glas": published("glas", lambda root: glas_tree(root, {"train": 5, "testA": 2, "testB": 2})),
-    "kvasir": published("kvasir", lambda root: kvasir_tree(root, 12)),
+    "kvasir": published("kvasir", lambda root: kvasir_tree(root, 12), "dataset.options.validation=3"),
     "ucl": published("colonoscopy-depth", lambda root: depth_tree(root, {"T1": 8, "T2": 8, "T3": 8})),
     **{suffix: features(suffix) for suffix in (".npy", ".npz", ".pt", ".csv", ".tsv", ".parquet")},
 }
