@@ -179,7 +179,11 @@ def choose(pairs: Sequence[Finding], most: int) -> list[Finding]:
 def _short(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """The text, without its middle where it is longer than `width` pixels."""
     text = text.encode("ascii", "replace").decode() if isinstance(font, ImageFont.ImageFont) else text
+    # A character is at least a pixel wide; measuring a long text again for each one takes the square of its length.
     short, keep = text, len(text)
+    if keep > width + 8:
+        keep = width + 8
+        short = f"{text[: keep // 2]}…{text[-(keep // 2) :]}"
     while font.getlength(short) > width and keep > 8:
         keep -= 2
         short = f"{text[: keep // 2]}…{text[-(keep // 2) :]}"

@@ -72,7 +72,7 @@ def plot_sample(
     with matplotlib.rc_context({"font.size": FONT}):
         figure = Figure(figsize=(width, height), layout="constrained")
         left, right = figure.subplots(1, 2)
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
         left.imshow(image)
         left.set_title("image")
         right.set_title("target")

@@ -117,7 +117,7 @@ def picture(paths: Sequence[Path], output: Path, images: int = 6) -> Path:
                 panels.append((colours(found[line][0], dataset, truth), f"{run.title}\n{text}" if line == 0 else text))
             for axes, (pixels, text) in zip(grid[line], panels, strict=True):
                 axes.imshow(pixels, interpolation="nearest")
-                axes.set_title(text, fontsize=7)
+                axes.set_title(text, fontsize=7, parse_math=False)  # an id may hold a dollar
                 axes.set(xticks=[], yticks=[])  # the frame stays: a white prediction on a white page has no border
                 axes.spines[:].set(color="0.6", linewidth=0.6)
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,9 @@ METRICS = {"miou": 0.5, "iou": 0.25, "dice": 0.4}
 
 def csv_set(folder: Path) -> list[str]:
     folder_tree(folder / "set", NAMES)
-    lines = [f"images/{name}.JPG,masks/{name}.png,g{i // 2},{'val' if i == 4 else ''}" for i, name in enumerate(NAMES)]
+    lines = [
+        f"images/{name}.JPG,masks/{name}.png,g{i // 2},{'val' if i in (4, 5) else ''}" for i, name in enumerate(NAMES)
+    ]
     (folder / "set" / "list.csv").write_text("\n".join(["image,mask,patient,split", *lines]) + "\n")
     return ["check", f"dataset.options.root={folder}/set", "dataset.options.csv=list.csv", "-o", f"{folder}/audit"]
 
@@ -59,10 +61,11 @@ def depth_set(folder: Path) -> list[str]:
     return ["check", *options, "-o", f"{folder}/audit"]
 
 
-def published(name: str, write: Callable[[Path], object]) -> Callable[[Path], list[str]]:
+def published(name: str, write: Callable[[Path], object], *options: str) -> Callable[[Path], list[str]]:
     def make(folder: Path) -> list[str]:
         write(folder / "set")
-        return ["check", f"dataset.name={name}", f"dataset.options.root={folder}/set", "-o", f"{folder}/audit"]
+        root = f"dataset.options.root={folder}/set"
+        return ["check", f"dataset.name={name}", root, *options, "-o", f"{folder}/audit"]
 
     return make
 
@@ -144,7 +147,7 @@ INPUTS: dict[str, Callable[[Path], list[str]]] = {
     "report": finished_run,
     "camvid": published("camvid", camvid_tree),
     "glas": published("glas", lambda root: glas_tree(root, {"train": 5, "testA": 2, "testB": 2})),
-    "kvasir": published("kvasir", lambda root: kvasir_tree(root, 12)),
+    "kvasir": published("kvasir", lambda root: kvasir_tree(root, 12), "dataset.options.validation=3"),
     "ucl": published("colonoscopy-depth", lambda root: depth_tree(root, {"T1": 8, "T2": 8, "T3": 8})),
     **{suffix: features(suffix) for suffix in (".npy", ".npz", ".pt", ".csv", ".tsv", ".parquet")},
 }
@@ -168,7 +171,9 @@ def attempts(kind: str, tmp_path: Path, number: int, seed: int) -> list[str]:
     for file in files_of(base):
         if file.suffix == ".yaml" or file.name == "config.yaml":
             file.write_text(file.read_text().replace(str(base), str(work)))
-    assert fault(*program([word.replace(str(work), str(copied(base, work))) for word in words])) is None
+    copied(base, work)
+    code, told = program(words)
+    assert code in (0, 1), told
     found = []
     for case in range(number):
         rng = np.random.default_rng([seed, case, *kind.encode()])
