@@ -18,6 +18,7 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
         ValueError: soft targets for more than two classes, or a learner without probabilities.
 
     Example:
+        >>> import numpy as np
         >>> p = torch.tensor([[0.9, 0.5], [0.1, 0.5]]).view(1, 2, 1, 2)  # two classes, two pixels
         >>> wanted = Pseudo(np.array([0]), "confident", threshold=0.5)
         >>> pseudo_targets(Prediction(torch.tensor([0]), probabilities=p), wanted).tolist()

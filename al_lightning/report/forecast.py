@@ -82,7 +82,7 @@ def forecast(labels: Sequence[float], scores: Sequence[float], larger_is_better:
         >>> n = [50, 100, 200, 400]
         >>> found = forecast(n, [0.9 - 2 * x**-0.5 for x in n])
         >>> round(found.at(800)[0], 2)
-        0.83
+        0.82
     """
     n, y = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if len(n) < LEAST or not np.isfinite(y).all() or (n <= 0).any() or len(np.unique(n)) < LEAST:
