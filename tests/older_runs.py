@@ -14,5 +14,5 @@ def without_digests(folder: Path) -> None:
         for key in ("format", "chain", "dataset", "pseudo"):
             content.pop(key, None)
         for key in [key for key in content if key.startswith("fit")]:
-            content[key].pop("sha256")
+            content[key].pop("digest")
         path.write_text(json.dumps(content, indent=1))

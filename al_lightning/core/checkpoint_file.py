@@ -67,7 +67,7 @@ def unpack(file: Path, digest: str | None = None) -> dict[str, Any]:
         raise FileNotFoundError(f"{file}: {'is a folder' if file.is_dir() else 'no such file'}; expected a checkpoint")
     found = digest_of(file)
     if digest is not None and found != digest:
-        raise CheckpointError(f"{file}: is not the file that was recorded when it was written")
+        raise CheckpointError(f"{file}: is not the file that the run wrote")
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()

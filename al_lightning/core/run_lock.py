@@ -13,14 +13,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any, Literal
+from typing import Literal
 
 from al_lightning.core.lock_owner import Owner, this_process
 
@@ -41,7 +38,7 @@ class RunInUse(ValueError):
 def owned(
     folder: Path, take_over: bool = False, say: Callable[[str], None] | None = None, wanted: bool = True
 ) -> Iterator[None]:
-    """Own a run folder inside the block; SIGTERM ends the block by SystemExit(143) unless something else handles it.
+    """Own a run folder inside the block; `stopping.interruptible` around it gives it back after a signal too.
 
     Args:
         folder: of the run; made where it is missing, and removed again where nothing was written to it.
@@ -61,8 +58,7 @@ def owned(
         note = lock.acquire(take_over)
         if note and say is not None:
             say(note)
-        with _sigterm_unwinds():
-            yield
+        yield
     finally:
         lock.release()
         for place in made:
@@ -251,24 +247,6 @@ def _make(folder: Path) -> list[Path]:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
-
-
-@contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Let SIGTERM, which by default ends a process at once, raise SystemExit(143), so that the lock is given back."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-
-    def unwind(number: int, frame: FrameType | None) -> Any:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is unwind:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 __all__ = ["NAME", "RunInUse", "owned"]

@@ -25,17 +25,25 @@ FORMAT = 1
 HEADER = ("format", "chain")
 _METRICS = {"*": MAYBE_NUMBER}
 _WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()}
+_PICKS = [{"id": str, "source": str, "score": MAYBE_NUMBER}]
+_FILES = {"*": str}
+_DELIVERY = {"files": _FILES, "corrected": _FILES, "withdrawn": {"*": str}, "waiting": [str]}
 _STEPS = {
     "test?": {"seconds": NUMBER, "val": _METRICS, "test": _METRICS},
     "row?": _WHOLE_ROW,
     "pool?": [{"id": str, "source": str, "target?": (str, NoneType), "stage?": int, "score?": MAYBE_NUMBER}],
     "last?": bool,
-    "pseudo?": {"*": str},
+    "pseudo?": _FILES,
+    "asked?": {"picks": _PICKS, "pseudo": _FILES, "guesses": _FILES, "seconds": {"*": NUMBER}},
+    "given?": _DELIVERY,
+    "first_asked?": _PICKS,
+    "first_given?": _DELIVERY,
+    "waiting?": ({"since": NUMBER, "asked": int, "missing": int}, NoneType),
     "dataset?": {"sha256": str, "images": int, "joined": [str]},
 }
 _NO_LABEL = {PSEUDO: {"target": str}, WITHDRAWN: {"reason": str}}
 """Source of an entry of "pool" that is no label -> its shape."""
-_FIT = {"seconds": NUMBER, "checkpoint": str, "sha256?": str}
+_FIT = {"seconds": NUMBER, "checkpoint": str, "digest?": (str, NoneType), "steps?": int}
 _CHAIN = {"before": (str, NoneType), "config": (str, NoneType), "steps": {"*": str}}
 
 

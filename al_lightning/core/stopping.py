@@ -93,7 +93,7 @@ def held() -> Iterator[None]:
             handling.throw()
 
 
-def resumable(folder: Path, begun: Callable[[], bool], speaks: bool) -> None:
+def advise(folder: Path, begun: Callable[[], bool], speaks: bool) -> None:
     """Say in `Stopped` how a run goes on.
 
     Args:
@@ -182,11 +182,11 @@ __all__ = [
     "Leaving",
     "Stopped",
     "add_ranks",
+    "advise",
     "held",
     "interruptible",
     "is_stopping",
     "reassert",
-    "resumable",
     "say",
     "stoppable",
 ]

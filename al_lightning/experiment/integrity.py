@@ -19,7 +19,6 @@ from al_lightning.core.files import write_atomic
 from al_lightning.core.json_files import expect, read_json
 from al_lightning.core.manifest import Manifest, read_manifest
 from al_lightning.core.run_folder import RunFolder
-from al_lightning.core.run_lock import NAME as LOCK
 from al_lightning.core.stage_rows import ANEW, lines, text_of
 from al_lightning.core.state_files import check_chain, label_faults, read_state, remedy
 from al_lightning.experiment.records import environment_text, own_files, splits_text, yaml_content
@@ -65,7 +64,6 @@ def check_run(folder: RunFolder, write: bool = True) -> list[str]:
     if write:  # at the end, so that a run that is refused stays as it is
         for path, content in right.items():
             write_atomic(path, content)
-        _sweep(folder)
     return notes
 
 
@@ -221,14 +219,6 @@ def _adopt(folder: RunFolder, states: Sequence[Mapping[str, Any]]) -> Manifest:
         raise type(error)(f"{error}; put it back from a copy, or start a new run under another name") from None
     unversioned = {folder.state(stage).name: digest(dict(state)) for stage, state in enumerate(states)}
     return Manifest(config, environment, splits, unversioned)
-
-
-def _sweep(folder: RunFolder) -> None:
-    """Remove what a process has left that was killed while it wrote."""
-    for place in (folder.path, folder.path / "state"):
-        for left in place.glob(".*.tmp"):
-            if not left.name.startswith(f".{LOCK}"):  # of a process that asks for the lock now
-                left.unlink(missing_ok=True)
 
 
 def _some(changes: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from al_lightning.core.oracle import Delivery
 from al_lightning.core.query import Query
 from al_lightning.core.region import Box, region_of
 from al_lightning.data import DenseDataset
+from al_lightning.data.walk import many
 
 
 def picks_of(query: Query, dataset: DenseDataset) -> list[dict[str, Any]]:
@@ -69,6 +70,33 @@ def delivery_of(held: Mapping[str, Any], dataset: DenseDataset, root: Path) -> D
         {row_of[name]: why for name, why in held["withdrawn"].items()},
         {row_of[name]: str(root.resolve() / file) for name, file in held["corrected"].items()},
     )
+
+
+def remarks(delivery: Delivery, held_out: Container[int]) -> list[str]:
+    """Lines on what people gave that is not used, or that changes a label of an earlier stage.
+
+    Args:
+        delivery: of a stage.
+        held_out: validation and test images.
+
+    Example:
+        >>> remarks(Delivery(corrected={1: "a.npy", 2: "b.npy"}, rejected={"x.png": "holds class 7"}), {2})
+        ... # doctest: +NORMALIZE_WHITESPACE
+        ['1 label of an earlier stage corrected, trained with from this stage on',
+         '1 changed label of validation and test not used: they stay as they were, so that stages can be compared',
+         '1 answer not used (x.png: holds class 7)']
+    """
+    kept = sum(row in held_out for row in delivery.corrected)
+    changed = len(delivery.corrected) - kept
+    first = next(iter(delivery.rejected.items()), ("", ""))
+    lines = {
+        f"{many(changed, 'label')} of an earlier stage corrected, trained with from this stage on": changed,
+        f"{many(kept, 'changed label')} of validation and test not used: they stay as they were, so that stages can be "
+        "compared": kept,
+        f"{many(len(delivery.rejected), 'answer')} not used ({first[0]}: {first[1]}"
+        f"{'; ...' if len(delivery.rejected) > 1 else ''})": len(delivery.rejected),
+    }
+    return [line for line, count in lines.items() if count]
 
 
 def relative(file: str, root: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a run records of its files and of its dataset, and the checks of weights and images against it."""
+"""What a run records of its files and of its dataset, and the check of the images against it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
-from al_lightning.core.digest import check_file, digest, file_digest
+from al_lightning.core.digest import digest, file_digest
 from al_lightning.core.files import write_atomic
 from al_lightning.core.manifest import Manifest
 from al_lightning.core.run_folder import RunFolder
-from al_lightning.core.state_files import remedy
 from al_lightning.data import DataError, DenseDataset
 from al_lightning.data.splits import NONE
 
@@ -28,32 +27,11 @@ def begin(folder: RunFolder, config: str, environment: Mapping[str, Any], splits
 
 
 def with_digests(folder: RunFolder, steps: Mapping[str, Any]) -> dict[str, Any]:
-    """Finished steps with the digests of the files that they name: weights, and those of labels as a step "pseudo"."""
-    found = {
-        name: {**step, "sha256": file_digest(folder.path / step["checkpoint"])} if name.startswith("fit") else step
-        for name, step in steps.items()
-    }
+    """Finished steps, with the digests of the run's own files of labels as a step "pseudo"."""
+    found = dict(steps)
     if files := own_files(steps.get("pool", ())):
         found["pseudo"] = {file: file_digest(folder.path / file) for file in files}
     return found
-
-
-def check_weights(
-    folder: RunFolder, stage: int, fit: Mapping[str, Any], file: tuple[Path, str | None]
-) -> tuple[Path, str | None]:
-    """The same (file, digest) of a finished fit's weights, after a check that it is the recorded file.
-
-    Args:
-        folder: of the run.
-        stage: of the fit.
-        fit: the finished step.
-        file: as of `checkpoints.recorded`.
-
-    Raises:
-        FileNotFoundError, ValueError: it is gone, or another file is in its place.
-    """
-    check_file(file[0], fit.get("sha256"), remedy(folder.state(stage)))
-    return file
 
 
 def seen(dataset: DenseDataset, recorded: Mapping[str, str] | None) -> dict[str, Any]:

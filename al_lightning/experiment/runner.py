@@ -98,7 +98,6 @@ def run(
         KeyboardInterrupt: after SIGINT.
         SystemExit: after SIGTERM, SIGUSR1 or SIGHUP, with the code 128 + the signal's number.
     """
-    follow_launcher()
     with interruptible():
         return _run(config, console or Console(), folder, take_over, fit, enough)
 
@@ -118,7 +117,8 @@ def _run(
 @contextmanager
 def _owned(folder: RunFolder, take_over: bool, console: Console) -> Iterator[None]:
     """Hold the lock of the run; the first rank holds it for all. A signal says from now on how the run goes on."""
-    stopping.resumable(folder.path, folder.config.is_file, is_main())
+    follow_launcher()
+    stopping.advise(folder.path, folder.config.is_file, is_main())
     with ExitStack() as stack:
         try:
             stack.enter_context(owned(folder.path, take_over, partial(_say, console), wanted=is_main()))

@@ -14,7 +14,6 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 
-from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import PSEUDO
@@ -27,7 +26,7 @@ from al_lightning.experiment.checkpoints import (
     BEST,
     Restored,
     RunCheckpoints,
-    recorded,
+    load_recorded,
     savers,
     unfinished,
 )
@@ -35,9 +34,9 @@ from al_lightning.experiment.finite import Finite, check_finite, check_results
 from al_lightning.experiment.garbage import release
 from al_lightning.experiment.guesses import write_guesses
 from al_lightning.experiment.leftovers import discard
-from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of, relative
+from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of, relative, remarks
 from al_lightning.experiment.ranks import is_main
-from al_lightning.experiment.records import check_weights, with_digests
+from al_lightning.experiment.records import with_digests
 from al_lightning.experiment.setup import Setup
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
@@ -57,7 +56,7 @@ class Running:
     loop: ActiveLearningLoop
     data: PoolDataModule
     seen: dict[str, Any]
-    """What the stages see of the dataset, to be recorded; see `integrity.seen`."""
+    """What the stages see of the dataset, to be recorded; see `records.seen`."""
     finished: list[dict[str, Any]]
     """The states of the stages before."""
     enough: bool = False
@@ -100,7 +99,7 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
                 discard(_place(running, stage, member))
             release()
         learner = setup.learner(stage, member)
-        load_weights(learner, *_weights(running.folder, stage, member, done))
+        load_recorded(learner, running.folder, stage, member, done)
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
     trainer = running.trainer(stage)
@@ -164,19 +163,16 @@ def _acquire(running: Running, stage: int, asked: Mapping[str, Any]) -> list[dic
     )
 
     def reveal() -> dict[str, Any]:
-        return delivery_json(loop.reveal(query, stage + 1, guesses, running.enough), dataset, root)
+        delivery = loop.reveal(query, stage + 1, guesses, running.enough)
+        for line in remarks(delivery, loop.held_out):
+            log.warning("stage %d: %s", stage + 1, line)
+        return delivery_json(delivery, dataset, root)
 
     delivery = delivery_of(step(running.folder, stage, "given", reveal), dataset, root)
     got = loop.take(query, stage + 1, delivery, {row: str(file) for row, file in pseudo.items()})
     loop.stage += 1
     selected = picks_of(got, dataset)
     return selected + [{"id": loop.pool.ids[row], "source": PSEUDO, "score": None} for row in loop.pool.pseudo]
-
-
-def _weights(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]) -> tuple[Path, str | None]:
-    """(file, digest) of a member's best weights, from the finished steps of a stage."""
-    file = recorded(folder, stage, member, done)
-    return check_weights(folder, stage, done[fit_step(member)], file)
 
 
 def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +185,7 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
     config = setup.config
     learner = setup.learner(stage, member)
     if config.learner.restart == "finetune" and stage > 0:
-        load_weights(learner, *_weights(folder, stage - 1, member, folder.progress(stage - 1)))
+        load_recorded(learner, folder, stage - 1, member, folder.progress(stage - 1))
     loop.member = data.member = member
     data.train_rows = None
     if config.learner.committee.members > 1 and config.learner.committee.bootstrap:

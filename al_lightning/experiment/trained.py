@@ -9,11 +9,9 @@ import pytorch_lightning as pl
 import torch
 
 from al_lightning.config import CompleteConfig, ConfigError, from_saved
-from al_lightning.core.checkpoint_file import load_weights
 from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.data import DenseDataset
-from al_lightning.experiment.checkpoints import recorded
-from al_lightning.experiment.records import check_weights
+from al_lightning.experiment.checkpoints import load_recorded
 from al_lightning.experiment.setup import build_learner, complete
 from al_lightning.experiment.start import dataset_of
 from al_lightning.learners import Committee
@@ -89,9 +87,8 @@ def load_trained(
     done = folder.progress(stage)
     members: list[pl.LightningModule] = []
     for member in range(config.learner.committee.members):
-        file, digest = check_weights(folder, stage, done[fit_step(member)], recorded(folder, stage, member, done))
         members.append(build_learner(config, data, stage, member, mc_passes))
-        load_weights(members[-1], file, digest)
+        load_recorded(members[-1], folder, stage, member, done)
     learner = members[0] if len(members) == 1 else Committee(members)
     return Trained(folder, config, data, learner.to(device).eval(), stage)
 

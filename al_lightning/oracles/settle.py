@@ -59,6 +59,11 @@ def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Map
     withdrawn, more = _withdrawn(answers.withdrawn, names, dataset.task.kind)
     rejected |= more
     picks = request.query.rows.tolist()
+    rejected |= {
+        dataset.ids[row]: "withdrawn after it was labelled: its label stays"
+        for row in withdrawn
+        if row in request.answered and row not in picks
+    }
     files: dict[int, str] = {}
     corrected: dict[int, str] = {}
     for row, ones in by_row.items():

@@ -99,44 +99,6 @@ def of_runs(runs: Iterable[int], size: tuple[int, int], column_major: bool = Fal
     return np.ascontiguousarray(flat.reshape(size, order="F" if column_major else "C"))
 
 
-def outline_points(mask: Mask) -> list[list[float]]:
-    """Outlines of a mask as polygons [x1, y1, x2, y2, ...] along the borders of its pixels.
-
-    Filling them with `polygon` and the even-odd rule, one exclusive-or the other, gives the mask again.
-    """
-    padded = np.pad(mask, 1)
-    edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
-
-    def add(a: tuple[int, int], b: tuple[int, int]) -> None:
-        edges.setdefault(a, []).append(b)
-
-    # Each border of a pixel is walked with the mask on its right.
-    for y, x in np.argwhere(padded[1:, :] != padded[:-1, :]).tolist():
-        below = padded[y + 1, x]
-        add((x, y + 1), (x + 1, y + 1)) if below else add((x + 1, y + 1), (x, y + 1))
-    for y, x in np.argwhere(padded[:, 1:] != padded[:, :-1]).tolist():
-        right = padded[y, x + 1]
-        add((x + 1, y + 1), (x + 1, y)) if right else add((x + 1, y), (x + 1, y + 1))
-    found = []
-    while edges:
-        start = next(iter(edges))
-        path = [start]
-        while True:
-            ahead = edges[path[-1]]
-            path.append(ahead.pop())
-            if not ahead:
-                del edges[path[-2]]
-            if path[-1] == start:
-                break
-        corners = [
-            p
-            for before, p, after in zip([path[-2], *path[:-2]], path[:-1], path[1:], strict=True)
-            if (p[0] - before[0], p[1] - before[1]) != (after[0] - p[0], after[1] - p[1])
-        ]
-        found.append([float(value - 1) for corner in corners for value in corner])
-    return found
-
-
 def areas(label: NDArray[np.uint8] | None, classes: int) -> Iterator[tuple[int, Mask, tuple[int, int, int, int]]]:
     """(class number, mask (H, W), (left, top, width, height) around it) of each class above 0 that occurs."""
     for number in range(1, classes) if label is not None else ():

@@ -22,7 +22,8 @@ import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
 from pathlib import Path
 from al_lightning.core.run_lock import owned
-with owned(Path(sys.argv[1])):
+from al_lightning.core.stopping import interruptible
+with interruptible(), owned(Path(sys.argv[1])):
     print("owned", flush=True)
     time.sleep(60)
 """

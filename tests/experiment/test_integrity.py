@@ -13,7 +13,8 @@ from older_runs import without_digests
 from polyp_pairs import write_pairs
 
 from al_lightning import experiment
-from al_lightning.core.digest import digest, file_digest
+from al_lightning.core.checkpoint_file import digest_of
+from al_lightning.core.digest import digest
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.data import DataError
 
@@ -34,7 +35,7 @@ def test_each_file_holds_the_digests_of_the_one_before_of_config_ids_and_weights
         }
         seen = {name: split for name, split in splits.items() if split != "none"}
         assert state["dataset"] == {"sha256": digest(seen), "images": len(seen), "joined": []}
-        assert state["fit"]["sha256"] == file_digest(folder.path / state["fit"]["checkpoint"])
+        assert state["fit"]["digest"] == digest_of(folder.path / state["fit"]["checkpoint"])
         before = state
 
 

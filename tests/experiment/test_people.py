@@ -148,7 +148,7 @@ def test_enough_goes_on_with_what_is_delivered_and_keeps_the_rest_in_the_pool(he
     assert not {entry["id"] for entry in state["pool"]} & set(first[1:])
 
 
-def test_a_correction_counts_from_the_next_stage_on(here: Path) -> None:
+def test_a_correction_counts_from_the_next_stage_on(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     waits()
     annotate(asked(0))
     waits()
@@ -156,8 +156,13 @@ def test_a_correction_counts_from_the_next_stage_on(here: Path) -> None:
     Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(RUN / f"annotations/{corrected}.png")
     tested = next(name for name in asked(0) if json.loads((RUN / "splits.json").read_text())[name] == "test")
     Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(RUN / f"annotations/{tested}.png")
+    (RUN / "annotations/stranger.png").write_bytes(b"x")
     annotate(asked(1))
     waits()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "stage 1: 1 label of an earlier stage corrected, trained with from this stage on" in said
+    assert any(line.startswith("stage 1: 1 changed label of validation and test not used") for line in said)
+    assert any(line.startswith("stage 1: 1 answer not used (") and "stranger" in line for line in said)
     pool = json.loads((RUN / "state/stage-000.json").read_text())["pool"]
     file = next(entry["target"] for entry in pool if entry["id"] == corrected)
     assert file.endswith("-v2.classes.png")

@@ -9,7 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from experiment_runs import QUIET, run
+
+from al_lightning import experiment
 from al_lightning.core.run_folder import RunFolder
+from al_lightning.experiment import runner
 
 WAITING = """
 import os, sys, time
@@ -24,6 +28,16 @@ import subprocess, sys, time
 rank = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
 time.sleep(60)
 """
+
+
+def test_ranks_follow_their_launcher_in_a_run_and_in_a_resume(tiny, write_config, monkeypatch):
+    followed: list[str] = []
+    monkeypatch.setattr(runner, "follow_launcher", lambda: followed.append("."))
+    tiny["budget"]["stages"] = 1
+    folder = run(write_config(tiny))
+    assert followed == ["."]
+    experiment.resume(folder.path, QUIET)
+    assert followed == [".", "."]
 
 
 def alive(process: int) -> bool:

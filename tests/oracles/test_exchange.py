@@ -12,7 +12,7 @@ from matplotlib.path import Path as Outline
 from al_lightning.data.errors import DataError
 from al_lightning.oracles.coco import read_coco, segmentation, write_coco
 from al_lightning.oracles.cvat import read_cvat, write_cvat
-from al_lightning.oracles.shapes import ellipse, of_runs, outline_points, polygon, runs_of
+from al_lightning.oracles.shapes import ellipse, of_runs, polygon, runs_of
 
 CLASSES = ("background", "Polyp", "tool")
 
@@ -60,6 +60,44 @@ def test_polygons_are_filled_by_the_centres_of_pixels() -> None:
         corners = np.stack([25 + radii * np.cos(angles), 20 + radii * np.sin(angles)], 1)
         wanted = Outline(corners).contains_points(centres).reshape(40, 50)
         assert np.array_equal(polygon(corners.tolist(), (40, 50)), wanted)
+
+
+def outline_points(mask: np.ndarray) -> list[list[float]]:
+    """Outlines of a mask as polygons [x1, y1, x2, y2, ...] along the borders of its pixels.
+
+    Filling them with `polygon` and the even-odd rule, one exclusive-or the other, gives the mask again.
+    """
+    padded = np.pad(mask, 1)
+    edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
+
+    def add(a: tuple[int, int], b: tuple[int, int]) -> None:
+        edges.setdefault(a, []).append(b)
+
+    # Each border of a pixel is walked with the mask on its right.
+    for y, x in np.argwhere(padded[1:, :] != padded[:-1, :]).tolist():
+        below = padded[y + 1, x]
+        add((x, y + 1), (x + 1, y + 1)) if below else add((x + 1, y + 1), (x, y + 1))
+    for y, x in np.argwhere(padded[:, 1:] != padded[:, :-1]).tolist():
+        right = padded[y, x + 1]
+        add((x + 1, y + 1), (x + 1, y)) if right else add((x + 1, y), (x + 1, y + 1))
+    found = []
+    while edges:
+        start = next(iter(edges))
+        path = [start]
+        while True:
+            ahead = edges[path[-1]]
+            path.append(ahead.pop())
+            if not ahead:
+                del edges[path[-2]]
+            if path[-1] == start:
+                break
+        corners = [
+            p
+            for before, p, after in zip([path[-2], *path[:-2]], path[:-1], path[1:], strict=True)
+            if (p[0] - before[0], p[1] - before[1]) != (after[0] - p[0], after[1] - p[1])
+        ]
+        found.append([float(value - 1) for corner in corners for value in corner])
+    return found
 
 
 def test_outlines_are_filled_to_the_same_mask() -> None:

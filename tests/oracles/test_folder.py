@@ -194,6 +194,18 @@ def test_an_image_that_cannot_be_annotated_is_withdrawn(dataset: DenseDataset, t
     assert list(delivery.rejected) == ["nobody"]
 
 
+def test_a_label_stays_when_its_image_is_withdrawn_later_and_that_is_said(
+    dataset: DenseDataset, tmp_path: Path
+) -> None:
+    place = tmp_path / "run/annotations"
+    place.mkdir(parents=True)
+    (place / "withdrawn.txt").write_text("p2/a\tblurred\n")
+    query = Query.of(np.array([3]), "random")
+    delivery = Folder(dataset).reveal(Request(query, 2, tmp_path / "run", answered={2: None}))
+    assert delivery.withdrawn == {}
+    assert delivery.rejected == {"p2/a": "withdrawn after it was labelled: its label stays"}
+
+
 def test_earlier_regions_of_an_image_keep_their_labels(dataset: DenseDataset, tmp_path: Path) -> None:
     """The learner's grid is half of the image: its left half was revealed before as class 1."""
     old = str(write_label(tmp_path / "old", np.ones((HEIGHT, WIDTH), np.uint8)))

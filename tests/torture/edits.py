@@ -466,6 +466,30 @@ STATE = [
         rf"stage-002\.json: 'fit' {CHANGED}",
     ),
     Edit(
+        "fit: digest of the weights",
+        values(S2, lambda x: x["fit"].update(digest=3)),
+        "refused",
+        r"stage-002\.json: fit\.digest=3: expected a text or null",
+    ),
+    Edit(
+        "asked: no score",
+        values(S1, lambda x: x["asked"]["picks"][0].__delitem__("score")),
+        "refused",
+        r"stage-001\.json: no 'asked\.picks\.0\.score'",
+    ),
+    Edit(
+        "given: another type",
+        values(S1, lambda x: x["given"].update(files=[])),
+        "refused",
+        r"stage-001\.json: given\.files=\[\]: expected an object",
+    ),
+    Edit(
+        "asked: another image",
+        values(S1, lambda x: x["asked"]["picks"][0].update(id="other")),
+        "refused",
+        rf"stage-001\.json: 'asked' {CHANGED}",
+    ),
+    Edit(
         "test: metric",
         values(S2, lambda x: x["test"]["test"].update(miou=1)),
         "refused",
@@ -608,7 +632,9 @@ ROWS = [
     Edit("rows: a folder", as_folder(JSONL), "refused", r"stages\.jsonl: expected a file, found a folder"),
 ]
 FILES = [
-    Edit("weights: one bit", flipped("checkpoints/stage-002/best.ckpt"), "refused", r"best\.ckpt: is not the file"),
+    Edit(
+        "weights: one bit", flipped("checkpoints/stage-002/best.ckpt"), "refused", r"best\.ckpt: is damaged or altered"
+    ),
     Edit("weights: gone", gone("checkpoints/stage-002/best.ckpt"), "refused", r"best\.ckpt: is gone"),
     Edit(
         "weights: of another stage",
