@@ -46,11 +46,7 @@ def embed(options: argparse.Namespace) -> int:
     from al_lightning.experiment.image_files import images_of
 
     _check(options)
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
-
+    say = Console(highlight=False, markup=False, soft_wrap=True).print
     images, notes = images_of(options.folder)
     for line in notes:
         say(line)

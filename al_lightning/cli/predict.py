@@ -32,11 +32,7 @@ def predict(options: argparse.Namespace) -> int:
 
     if options.batch_size < 1:
         raise ValueError(f"--batch-size {options.batch_size}: expected at least 1")
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
-
+    say = Console(highlight=False, markup=False, soft_wrap=True).print
     images, notes = images_of(options.folder)
     for line in notes:
         say(line)

@@ -11,305 +11,39 @@ pseudo-labels; the unfinished one was stopped when its last stage was trained an
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import json
-import re
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-import numpy as np
-
+from .editing import (
+    OTHER,
+    Edit,
+    as_folder,
+    attempt,
+    both,
+    build,
+    copied,
+    flipped,
+    from_other_run,
+    gone,
+    half,
+    line,
+    no_return,
+    older,
+    one_pseudo,
+    raw,
+    row,
+    swap,
+    tail,
+    text,
+    to_pool,
+    values,
+    without_times,
+)
 from .protocol import Case, Outcome
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-Touch = Callable[[Path], None]
-UNDER = Path("tiny") / "ceal" / "seed-0"
-CODES = {"mended": 0, "kept": 0, "refused": 2, "busy": 75}
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One edit of a run's folder."""
-
-    name: str
-    touch: Touch
-    outcome: str
-    says: str
-    """Pattern of the line on stderr, or of a line on stdout where the run goes on; "" for nothing in particular."""
-    of: str = "unfinished"
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True)
-class Tried:
-    """What `resume` made of an edited run."""
-
-    code: int
-    out: str
-    err: str
-    rows: list[dict[str, Any]] | None
-    """Of stages.jsonl, without times; None where it cannot be read."""
-    unchanged: bool
-    """Whether every file is as the edit left it."""
-
-    def faults(self, edit: Edit, whole: list[dict[str, Any]]) -> list[str]:
-        """What is not as the edit expects; nothing where all is well."""
-        found = []
-        if self.code != CODES[edit.outcome]:
-            found.append(f"exit code {self.code}")
-        if "Traceback" in self.out + self.err:
-            found.append("a traceback")
-        goes_on = self.code == 0
-        if goes_on and self.rows != whole:
-            found.append("other rows")
-        if not goes_on and self.err.count("\n") != 1:
-            found.append(f"{self.err.count(chr(10))} lines on stderr")
-        if not goes_on and not self.unchanged:
-            found.append("files have changed")
-        if not re.search(edit.says, " ".join((self.out if goes_on else self.err).split())):
-            found.append(f"no {edit.says!r} in {(self.out if goes_on else self.err)[-300:]!r}")
-        return found
-
-
-def config(place: Path) -> dict[str, Any]:
-    """The config of the runs that are edited."""
-    return {
-        "name": "tiny",
-        "runs_dir": str(place / "runs"),
-        "dataset": {"name": "folder", "options": {"root": str(place / "images"), "size": 16}},
-        "learner": {"name": "unet", "options": {"widths": [4, 8], "lr": 0.01}},
-        "strategy": {"name": "ceal", "options": {"threshold": "quantile", "delta": 0.3, "decay": 0.0}},
-        "budget": {"initial": 4, "per_stage": 3, "stages": 3},
-        "trainer": {"max_epochs": 1, "accelerator": "cpu", "enable_progress_bar": False},
-        "loader": {"batch_size": 4},
-        "logging": {"wandb": {"mode": "disabled"}},
-    }
-
-
-def build(place: Path) -> dict[str, Path]:
-    """Make the finished run, the unfinished one, and one of another seed; returns their folders by name."""
-    from omegaconf import OmegaConf
-    from polyp_pairs import write_pairs
-    from rich.console import Console
-
-    from al_lightning import experiment
-    from al_lightning.config import load
-    from al_lightning.core.run_folder import RunFolder
-
-    write_pairs(place / "images", [f"f{i:02d}" for i in range(30)], np.random.default_rng(0))
-    path = place / "config.yaml"
-    path.write_text(OmegaConf.to_yaml(OmegaConf.create(config(place))))
-    original = RunFolder.finish
-
-    def stop(self: RunFolder, stage: int, **steps: Any) -> dict[str, Any]:
-        if stage == 2 and "row" in steps:
-            raise KeyboardInterrupt
-        return original(self, stage, **steps)
-
-    found: dict[str, Path] = {}
-    for name, seed in (("unfinished", 0), ("other", 1), ("finished", 0)):
-        finish = stop if name == "unfinished" else original
-        with mock.patch.object(RunFolder, "finish", finish), contextlib.suppress(KeyboardInterrupt):
-            experiment.run(load([path], [f"seed={seed}", "budget.stages=3"]), Console(quiet=True))
-        if name == "unfinished":
-            shutil.copytree(place / "runs" / UNDER, place / name / UNDER)
-            experiment.resume(place / "runs" / UNDER, Console(quiet=True))
-            found[name] = place / name / UNDER
-        elif name == "other":
-            found[name] = place / "runs" / UNDER.with_name("seed-1")
-        else:
-            found[name] = place / "runs" / UNDER
-    return found
-
-
-def without_times(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run but their "seconds"."""
-    from al_lightning.core.run_folder import RunFolder
-
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in RunFolder(folder).rows()]
-
-
-def attempt(edit: Edit, runs: dict[str, Path], place: Path) -> Tried:
-    """Copy a run below `place`, edit it, and resume it."""
-    from al_lightning.cli import main, resume
-
-    folder = place / UNDER
-    shutil.copytree(runs[edit.of], folder)
-    edit.touch(folder)
-    before = _files(folder)
-    out, err = io.StringIO(), io.StringIO()
-    # The report, which is no concern of a resume, would take most of the time.
-    with mock.patch.object(resume, "write"), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(["resume", str(folder)])
-    try:
-        rows = without_times(folder)
-    except ValueError:
-        rows = None
-    return Tried(code, out.getvalue(), err.getvalue(), rows, before == _files(folder))
-
-
-def _files(folder: Path) -> dict[str, bytes | None]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
-
-
-def text(file: str, old: str, new: str) -> Touch:
-    """Replace a text, which has to be there."""
-
-    def touch(folder: Path) -> None:
-        content = (folder / file).read_text()
-        assert old in content, f"{file} holds no {old!r}"
-        (folder / file).write_text(content.replace(old, new, 1))
-
-    return touch
-
-
-def raw(file: str, content: bytes) -> Touch:
-    """Put bytes in the place of a file."""
-    return lambda folder: _no_return((folder / file).write_bytes(content))
-
-
-def tail(file: str, content: bytes) -> Touch:
-    """Put bytes behind a file."""
-    return lambda folder: _no_return((folder / file).write_bytes((folder / file).read_bytes() + content))
-
-
-def gone(*files: str) -> Touch:
-    """Delete files or folders."""
-
-    def touch(folder: Path) -> None:
-        for file in files:
-            (shutil.rmtree if (folder / file).is_dir() else Path.unlink)(folder / file)  # type: ignore[operator]
-
-    return touch
-
-
-def as_folder(file: str) -> Touch:
-    """A folder in the place of a file."""
-    return both(lambda folder: (folder / file).unlink(missing_ok=True), lambda folder: (folder / file).mkdir())
-
-
-def half(file: str) -> Touch:
-    """Cut a file in the middle."""
-
-    def touch(folder: Path) -> None:
-        content = (folder / file).read_bytes()
-        (folder / file).write_bytes(content[: len(content) // 2])
-
-    return touch
-
-
-def values(file: str, change: Callable[[Any], object]) -> Touch:
-    """Change the values of a JSON file in place, or take what `change` returns."""
-
-    def touch(folder: Path) -> None:
-        content = json.loads((folder / file).read_text())
-        changed = change(content)
-        (folder / file).write_text(json.dumps(content if changed is None else changed, indent=1))
-
-    return touch
-
-
-def line(number: int, change: Callable[[bytes], bytes]) -> Touch:
-    """Change one line of stages.jsonl, which are counted from 1."""
-
-    def touch(folder: Path) -> None:
-        lines = (folder / "stages.jsonl").read_bytes().splitlines(keepends=True)
-        lines[number - 1] = change(lines[number - 1])
-        (folder / "stages.jsonl").write_bytes(b"".join(lines))
-
-    return touch
-
-
-def row(number: int, change: Callable[[dict[str, Any]], object]) -> Touch:
-    """Change the values of one line of stages.jsonl."""
-
-    def apply(old: bytes) -> bytes:
-        content = json.loads(old)
-        change(content)
-        return json.dumps(content).encode() + b"\n"
-
-    return line(number, apply)
-
-
-def both(*touches: Touch) -> Touch:
-    """One edit after the other."""
-
-    def touch(folder: Path) -> None:
-        for one in touches:
-            one(folder)
-
-    return touch
-
-
-def copied(source: str, target: str) -> Touch:
-    """Copy a file over another."""
-    return lambda folder: _no_return(shutil.copy(folder / source, folder / target))
-
-
-def from_other_run(file: str) -> Touch:
-    """Put the file of the run of another seed in the place of this one's."""
-
-    def touch(folder: Path) -> None:
-        place = next(parent for parent in OTHER if (parent / file).is_file())
-        shutil.copy(place / file, folder / file)
-
-    return touch
-
-
-OTHER: list[Path] = []
-"""Folder of the run of another seed, once it is there."""
-
-
-def older(folder: Path) -> None:
-    """As a version before there were digests would have left the run."""
-    from older_runs import without_digests
-
-    without_digests(folder)
-
-
-def _no_return(_: object) -> None:
-    return None
-
-
-def swap(entries: list[dict[str, Any]], first: int = 0, second: int = 1) -> None:
-    """Exchange the ids of two entries."""
-    entries[first]["id"], entries[second]["id"] = entries[second]["id"], entries[first]["id"]
-
-
-def to_pool(splits: dict[str, str]) -> None:
-    """Let a test image be one of the pool."""
-    splits[next(name for name, split in splits.items() if split == "test")] = "pool"
-
-
-def flipped(file: str) -> Touch:
-    """Flip one bit in the middle of a file."""
-
-    def touch(folder: Path) -> None:
-        (path,) = folder.glob(file)
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(bytes(content))
-
-    return touch
-
-
-def one_pseudo(apply: Callable[[Path], object]) -> Touch:
-    """Do something to the first pseudo-label of the unfinished stage."""
-    return lambda folder: _no_return(apply(sorted((folder / "pseudo" / "stage-002").iterdir())[0]))
-
 
 S0, S1, S2 = (f"state/stage-00{k}.json" for k in range(3))
 JSONL = "stages.jsonl"
@@ -357,7 +91,7 @@ RECORDS = [
     ),
     Edit(
         "environment: id of W&B gone",
-        values("environment.json", lambda x: _no_return(x.pop("wandb_id"))),
+        values("environment.json", lambda x: no_return(x.pop("wandb_id"))),
         "refused",
         rf"environment\.json: {IS_NOT} \(wandb_id",
     ),
@@ -368,7 +102,7 @@ RECORDS = [
     Edit("splits: test image in the pool", values("splits.json", to_pool), "refused", r"splits\.json: .*test -> pool"),
     Edit(
         "splits: image taken out",
-        values("splits.json", lambda x: _no_return(x.popitem())),
+        values("splits.json", lambda x: no_return(x.popitem())),
         "refused",
         rf"splits\.json: {IS_NOT}",
     ),
@@ -402,7 +136,7 @@ RECORDS = [
     ),
     Edit(
         "manifest: no format",
-        values("manifest.json", lambda x: _no_return(x.pop("format"))),
+        values("manifest.json", lambda x: no_return(x.pop("format"))),
         "refused",
         r"manifest\.json: no 'format'",
     ),
@@ -423,7 +157,7 @@ STATE = [
     ),
     Edit(
         "pool: image dropped",
-        values(S1, lambda x: _no_return(x["pool"].pop(4))),
+        values(S1, lambda x: no_return(x["pool"].pop(4))),
         "refused",
         rf"stage-001\.json: 'pool' {CHANGED} \(.* where the stage before has",
     ),
@@ -441,7 +175,7 @@ STATE = [
     ),
     Edit(
         "pool of a finished run: image dropped",
-        values(S2, lambda x: _no_return(x["pool"].pop(0))),
+        values(S2, lambda x: no_return(x["pool"].pop(0))),
         "refused",
         rf"stage-002\.json: 'pool' {CHANGED}",
         "finished",
@@ -473,7 +207,7 @@ STATE = [
     ),
     Edit(
         "asked: no score",
-        values(S1, lambda x: x["asked"]["picks"][0].__delitem__("score")),
+        values(S1, lambda x: no_return(x["asked"]["picks"][0].pop("score"))),
         "refused",
         r"stage-001\.json: no 'asked\.picks\.0\.score'",
     ),
@@ -498,7 +232,7 @@ STATE = [
     Edit("last in the middle", values(S1, lambda x: x.update(last=True)), "refused", r"stage-00[12]\.json: "),
     Edit(
         "pool taken out of a stage in the middle",
-        values(S0, lambda x: _no_return(x.pop("pool"))),
+        values(S0, lambda x: no_return(x.pop("pool"))),
         "refused",
         r"stage-000\.json: 'pool' was taken out|stage-001\.json: a stage of the future",
     ),
@@ -537,7 +271,7 @@ STATE = [
         r"stage-002\.json: written in format 7 by a newer version",
     ),
     Edit("state: format is a text", values(S2, lambda x: x.update(format="1")), "refused", r"stage-002.*format='1'"),
-    Edit("state: no format", values(S1, lambda x: _no_return(x.pop("format"))), "refused", r"stage-001.*digests"),
+    Edit("state: no format", values(S1, lambda x: no_return(x.pop("format"))), "refused", r"stage-001.*digests"),
     Edit("state: fit is a number", values(S2, lambda x: x.update(fit=3)), "refused", r"stage-002.*fit=3: expected"),
     Edit(
         "state: row is null",
@@ -566,7 +300,7 @@ STATE = [
     ),
     Edit(
         "state: other layout of the same values",
-        lambda folder: _no_return((folder / S1).write_text(json.dumps(json.loads((folder / S1).read_text())))),
+        lambda folder: no_return((folder / S1).write_text(json.dumps(json.loads((folder / S1).read_text())))),
         "kept",
         "",
     ),
@@ -670,7 +404,7 @@ OLDER = [
     ),
     Edit(
         "older version, image dropped",
-        both(older, values(S1, lambda x: _no_return(x["pool"].pop(1)))),
+        both(older, values(S1, lambda x: no_return(x["pool"].pop(1)))),
         "refused",
         r"stage-001\.json: 'pool' cannot be right",
     ),
@@ -682,7 +416,7 @@ OLDER = [
     ),
     Edit(
         "older version, fit without a checkpoint",
-        both(older, values(S2, lambda x: _no_return(x["fit"].pop("checkpoint")))),
+        both(older, values(S2, lambda x: no_return(x["fit"].pop("checkpoint")))),
         "refused",
         r"stage-002\.json: no 'fit\.checkpoint'",
     ),

@@ -7,26 +7,26 @@ from typing import Any
 
 import pytest
 
-from . import edits
+from . import editing, edits
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    found = edits.build(tmp_path_factory.mktemp("edited"))
-    edits.OTHER[:] = [found["other"]]
+    found = editing.build(tmp_path_factory.mktemp("edited"))
+    editing.OTHER[:] = [found["other"]]
     return found
 
 
 @pytest.fixture(scope="module")
 def whole(runs: dict[str, Path]) -> list[dict[str, Any]]:
-    rows = edits.without_times(runs["finished"])
+    rows = editing.without_times(runs["finished"])
     assert [row["labelled"] for row in rows] == [4, 7, 10]
     return rows
 
 
 @pytest.mark.parametrize("edit", edits.EDITS, ids=str)
 def test_an_edit_is_mended_to_equal_rows_or_refused_in_one_line(edit, runs, whole, tmp_path):
-    tried = edits.attempt(edit, runs, tmp_path)
+    tried = editing.attempt(edit, runs, tmp_path)
     assert tried.faults(edit, whole) == []
 
 
