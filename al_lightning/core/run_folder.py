@@ -30,6 +30,17 @@ def fit_step(member: int) -> str:
     return "fit" if member == 0 else f"fit-{member}"
 
 
+def inside(root: Path, name: object, source: Path) -> Path:
+    """The file that `source` names relative to the run's folder.
+
+    Raises:
+        ValueError: it is not the name of a file inside that folder.
+    """
+    if not isinstance(name, str) or not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"{source}: {name!r} is no file inside the run's folder; put it back from a copy of the run")
+    return root / name
+
+
 class RunFolder:
     """runs/<experiment>/<strategy>/seed-<k>: config.yaml, environment.json, splits.json, manifest.json, stages.jsonl,
     state/, checkpoints/.
@@ -122,4 +133,4 @@ class RunFolder:
             os.fsync(file.fileno())
 
 
-__all__ = ["RunFolder", "StageRow", "fit_step", "read_rows"]
+__all__ = ["RunFolder", "StageRow", "fit_step", "inside", "read_rows"]

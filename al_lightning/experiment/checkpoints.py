@@ -21,13 +21,11 @@ from al_lightning.core.checkpoint_file import (
     CheckpointError,
     another_network,
     digest_of,
-    load_weights,
     pack,
     unpack,
 )
 from al_lightning.core.files import write_atomic
-from al_lightning.core.run_folder import RunFolder, fit_step
-from al_lightning.core.state_files import remedy as redo
+from al_lightning.core.run_folder import inside
 
 log = logging.getLogger(__name__)
 
@@ -242,48 +240,6 @@ def _digest(file: Path) -> str | None:
         return digest_of(file)
     except CheckpointError:
         return None
-
-
-def inside(root: Path, name: object, source: Path) -> Path:
-    """The file that `source` names relative to the run's folder.
-
-    Raises:
-        ValueError: it is not the name of a file inside that folder.
-    """
-    if not isinstance(name, str) or not name or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"{source}: {name!r} is no file inside the run's folder; put it back from a copy of the run")
-    return root / name
-
-
-def load_recorded(
-    module: pl.LightningModule, folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]
-) -> None:
-    """Load a member's best weights of a stage, after a check that they are the file that the stage recorded.
-
-    Args:
-        done: finished steps of the stage; those of a version that recorded no digest are taken as they are.
-
-    Raises:
-        FileNotFoundError: the file is gone.
-        ValueError: the state of the stage names no file.
-        CheckpointError: the file is damaged, another one, or of another network.
-    """
-    file, digest = _recorded(folder, stage, member, done)
-    again = redo(folder.state(stage))
-    try:
-        load_weights(module, file, digest)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{file}: {'is a folder' if file.is_dir() else 'is gone'}; {again}") from None
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; {again}") from None
-
-
-def _recorded(folder: RunFolder, stage: int, member: int, done: Mapping[str, Any]) -> tuple[Path, str | None]:
-    """(file of a member's best weights, the digest that was recorded with it)."""
-    step, source = done.get(fit_step(member)), folder.state(stage)
-    if not isinstance(step, Mapping) or "checkpoint" not in step:
-        raise ValueError(f"{source}: no checkpoint in {fit_step(member)!r}; put the file back from a copy of the run")
-    return inside(folder.path, step["checkpoint"], source), step.get("digest")
 
 
 def _renamed(value: Any, old: str, new: str) -> Any:

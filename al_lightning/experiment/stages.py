@@ -22,11 +22,11 @@ from al_lightning.core.seeds import random_stream
 from al_lightning.core.stopping import held
 from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
+from al_lightning.experiment.best_weights import load_recorded
 from al_lightning.experiment.checkpoints import (
     BEST,
     Restored,
     RunCheckpoints,
-    load_recorded,
     savers,
     unfinished,
 )

@@ -11,7 +11,7 @@ import torch
 from al_lightning.config import CompleteConfig, ConfigError, from_saved
 from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.data import DenseDataset
-from al_lightning.experiment.checkpoints import load_recorded
+from al_lightning.experiment.best_weights import load_recorded
 from al_lightning.experiment.setup import build_learner, complete
 from al_lightning.experiment.start import dataset_of
 from al_lightning.learners import Committee
