@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+LABEL_STUDIO := .venv-label-studio
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/al-lightning
 # Further files or key=value overrides: make kvasir-random ARGS="seed=1 trainer.max_epochs=20"
@@ -33,11 +34,11 @@ CATALOGUE := awk ' \
 EXPERIMENTS := $(filter-out demo,$(shell $(CATALOGUE) | cut -d ' ' -f 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench fuzz torture docs clean $(EXPERIMENTS)
+.PHONY: help setup demo test label-studio lint bench fuzz torture docs clean $(EXPERIMENTS)
 
 help: ## list the targets
 	@echo "Targets:"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | LC_ALL=C sort | awk -F':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | LC_ALL=C sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo "Experiments, by file (make NAME ARGS=\"key=value ...\"):"
 	@$(CATALOGUE) | LC_ALL=C sort | awk ' \
@@ -69,6 +70,15 @@ test: $(READY) ## lint, types and tests
 	$(VENV)/bin/pytest --doctest-modules al_lightning -n 2
 	$(VENV)/bin/pytest -m bench
 
+$(LABEL_STUDIO)/.ready:
+	$(PYTHON) -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python -m pip install --quiet --upgrade pip
+	$(LABEL_STUDIO)/bin/python -m pip install --quiet "label-studio>=1.20,<2"
+	@touch $@
+
+label-studio: $(LABEL_STUDIO)/.ready ## a Label Studio server in an environment of its own, for the tests
+	@echo 'export AL_LIGHTNING_LABEL_STUDIO="$(CURDIR)/$(LABEL_STUDIO)/bin/label-studio"'
+
 lint: $(READY) ## lint and types only
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -86,4 +96,4 @@ docs: $(READY) ## the documentation as pages in site/
 	$(VENV)/bin/mkdocs build --strict
 
 clean: ## remove .venv and caches, keep runs and data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist site *.egg-info
+	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache build dist site *.egg-info

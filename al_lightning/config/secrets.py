@@ -9,10 +9,11 @@ from al_lightning.config.interpolation import is_interpolation, texts
 from al_lightning.config.schema import ConfigError
 
 NAMES = re.compile(
-    r"(^|[_.-])(token|api_?key|access_?key|private_?key|password|passwd|passphrase|secret|credentials?)s?($|[_.-])",
+    r"(^|[_.-])(token|api_?key|access_?key|private_?key|password|passwd|passphrase|secret|credentials?)s?"
+    r"(?!.*[_.-](variable|env|file|path)$)($|[_.-])",
     re.IGNORECASE,
 )
-"""Keys whose value is a secret."""
+"""Keys whose value is a secret, and not the place where it is (`token_file`)."""
 SHAPES = {
     "an API key of Weights & Biases": r"([0-9a-f]{40}|wandb_v\d+_\w{20,}|local-[0-9a-f]{40})",
     "a token of Hugging Face": r".*\bhf_[A-Za-z0-9]{30,}.*",
@@ -22,6 +23,7 @@ SHAPES = {
     "an access key of AWS": r".*\b(AKIA|ASIA)[A-Z0-9]{16}\b.*",
     "an API key of Google": r".*\bAIza[\w-]{35}.*",
     "a token of Slack": r".*\bxox[abprs]-[\w-]{10,}.*",
+    "a personal access token (a JSON web token)": r".*\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}.*",
     "a private key": r".*-----BEGIN [A-Z ]*PRIVATE KEY-----.*",
     "an address with a password": r".*\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@.*",
 }

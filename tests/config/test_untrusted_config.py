@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 
 import pytest
@@ -11,8 +12,12 @@ from al_lightning.config import ConfigError, changes, load, to_yaml, written
 from al_lightning.config.names import check_entry_name, check_folder_name
 from al_lightning.config.secrets import check_secrets
 from al_lightning.config.yaml_text import check_yaml, read_yaml
+from al_lightning.data.table import DATASETS
 from al_lightning.experiment import complete
 from al_lightning.experiment.checks import check_paths
+from al_lightning.learners.table import LEARNERS
+from al_lightning.oracles.table import ORACLES
+from al_lightning.strategies.table import STRATEGIES
 
 BASE = """
 name: x-${seed}
@@ -91,6 +96,8 @@ def test_what_cannot_be_resolved_is_named(base, text, match):
         "trainer.wandb_token=abc",
         "oracle.options.password=abc",
         "oracle.options.client_secret=abc",
+        "oracle.options.token_filed=abc",
+        "oracle.options.token_variable=eyJhbGciOiJIUzI1NiIs.eyJ0b2tlbl90eXBl.c2lnbmF0dXJl",
         "wandb_api_key=abc",
     ],
 )
@@ -109,6 +116,7 @@ def test_a_secret_is_refused_with_its_key_and_without_its_value(base, item):
         {"tokens": 3, "x": {"tokenizer": "a", "secretary": "b", "monkey": "c"}},
         {"a": "0123456789abcdef", "b": "https://example.org/x", "c": "task-specific-skeleton-of-the-risk-analysis"},
         {"password": None, "token": ""},
+        {"token_variable": "LABEL_STUDIO_TOKEN", "token_file": "t", "client_secret_token_path": "x"},
     ],
 )
 def test_what_is_no_secret_is_taken(item):
@@ -199,3 +207,9 @@ def test_a_file_that_extends_itself_is_refused(tmp_path):
     (tmp_path / "b.yaml").write_text("base: a.yaml\n")
     with pytest.raises(ConfigError, match=r"b\.yaml: base='a\.yaml': this file extends"):
         load([tmp_path / "a.yaml"])
+
+
+@pytest.mark.parametrize("table", [DATASETS, LEARNERS, ORACLES, STRATEGIES], ids=lambda table: table.kind)
+def test_no_option_of_a_built_in_is_taken_for_a_secret(table):
+    for name in table.builtin():
+        check_secrets({"options": dict.fromkeys(inspect.signature(table[name]).parameters, "word")})

@@ -17,37 +17,6 @@ from al_lightning.core.waiting import Waiting
 from al_lightning.experiment import complete, resume, run
 from al_lightning.experiment.first import first_strategy
 
-SIDE, COUNT = 32, 26
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with frames/, and truth/ with the masks that the annotator will draw."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:SIDE, :SIDE]
-    for part in ("frames", "truth"):
-        Path(part).mkdir()
-    for number in range(COUNT):
-        mask = (y - rng.uniform(8, 24)) ** 2 + (x - rng.uniform(8, 24)) ** 2 < rng.uniform(20, 80)
-        image = np.where(mask[..., None], 180, rng.integers(20, 110, 3)) + rng.normal(0, 12, (SIDE, SIDE, 3))
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(f"frames/{number:02d}.png")
-        Image.fromarray((mask * 255).astype(np.uint8)).save(f"truth/{number:02d}.png")
-    Path("base.yaml").write_text(BASE)
-    return tmp_path
-
-
-BASE = """\
-name: people
-dataset: {name: folder, options: {root: frames, targets: none, size: 32}}
-oracle: {name: folder}
-learner: {name: unet, options: {widths: [4, 8]}}
-strategy: {name: ta-coreset}
-budget: {initial: 4, per_stage: 3, stages: 3, validation: 3, test: 4}
-trainer: {max_epochs: 2, accelerator: cpu}
-"""
-
 
 def config(*overrides: str):
     return complete(load(["base.yaml"], list(overrides)))
@@ -153,9 +122,9 @@ def test_a_correction_counts_from_the_next_stage_on(here: Path, caplog: pytest.L
     annotate(asked(0))
     waits()
     corrected = next(name for name in asked(0) if json.loads((RUN / "splits.json").read_text())[name] == "pool")
-    Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(RUN / f"annotations/{corrected}.png")
+    Image.fromarray(np.full((32, 32), 255, np.uint8)).save(RUN / f"annotations/{corrected}.png")
     tested = next(name for name in asked(0) if json.loads((RUN / "splits.json").read_text())[name] == "test")
-    Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(RUN / f"annotations/{tested}.png")
+    Image.fromarray(np.full((32, 32), 255, np.uint8)).save(RUN / f"annotations/{tested}.png")
     (RUN / "annotations/stranger.png").write_bytes(b"x")
     annotate(asked(1))
     waits()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from label_studio_servers import PROGRAM, TOKEN, StandIn, free_port, real_server, stand_in
+from label_studio_servers import TOKEN, StandIn, free_port, stand_in
 from PIL import Image
 
 from al_lightning.core.oracle import Request
@@ -19,7 +18,6 @@ from al_lightning.core.task import Task
 from al_lightning.data import DenseDataset
 from al_lightning.data.labels import read_label
 from al_lightning.oracles.label_studio import LabelStudio, rle
-from al_lightning.oracles.label_studio.client import Client
 from al_lightning.oracles.label_studio.results import label_of, majority, prediction
 
 CLASSES = ("background", "polyp")
@@ -242,36 +240,3 @@ def test_single_values_as_the_editor_writes_them_are_read() -> None:
     bits += "001" + f"{15:04b}" + "".join(f"{value:08b}" for value in [0] * 4 + [255] * 4 + [0] * 4 + [200] * 4)
     packed = np.packbits(np.frombuffer(bits.encode(), np.uint8) - ord("0")).tolist()
     assert rle.decode(packed, (2, 2)).tolist() == [[False, True], [False, True]]
-
-
-@pytest.mark.label_studio
-@pytest.mark.skipif(PROGRAM is None, reason="no program label-studio; AL_LIGHTNING_LABEL_STUDIO names it")
-def test_a_real_server_gives_masks_back_in_every_pixel(
-    dataset: DenseDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "server").mkdir()
-    with real_server(tmp_path / "server") as (url, token):
-        monkeypatch.setenv("LABEL_STUDIO_TOKEN", token)
-        Image.fromarray(mask()).save(tmp_path / "guess.png")
-        oracle, ask = LabelStudio(dataset, url), request(tmp_path, (0, 1, 2), guesses={0: tmp_path / "guess.png"})
-        assert oracle.reveal(ask).waiting.tolist() == [0, 1, 2]
-        assert oracle.reveal(ask).waiting.tolist() == [0, 1, 2]
-        client = Client(url, token)
-        number = json.loads((ask.folder / "label-studio.json").read_text())["project"]
-        tasks = {
-            task["data"]["al_lightning"]: task for task in client.pages("/api/tasks/", project=number, fields="all")
-        }
-        assert len(tasks) == 3
-        guess = tasks["p1/a"]["predictions"][0]["result"]
-        assert np.array_equal(label_of(guess, SIZE, CLASSES), mask())
-        for name, held in (
-            ("p1/a", {"result": guess}),
-            ("p1/b", {"result": prediction(mask(4), CLASSES)}),
-            ("c", {"result": [], "was_cancelled": True}),
-        ):
-            client.post(f"/api/tasks/{tasks[name]['id']}/annotations/", json=held)
-        last = oracle.reveal(ask)
-        assert last.waiting.tolist() == []
-        assert np.array_equal(read_label(Path(last.files[0])), mask())
-        assert np.array_equal(read_label(Path(last.files[1])), mask(4))
-        assert last.withdrawn == {2: "skipped in Label Studio"}
