@@ -151,6 +151,17 @@ def test_one_side_of_a_set_leads_to_the_whole(tmp_path, capsys):
     assert f"images/ is one side of {root}" in capsys.readouterr().out
 
 
+def test_a_folder_beside_another_set_is_no_side_of_it(tmp_path, capsys):
+    """clinic/frames has no masks; that clinic/polyps has images and masks is another matter."""
+    write(tmp_path / "clinic" / "polyps", names(20))
+    frames = write(tmp_path / "clinic" / "frames", names(40), "{}.png", bare=names(40))
+    config = init(frames, tmp_path / "mine.yaml")
+    assert config.dataset.options["root"] == str(frames)
+    said = capsys.readouterr().out
+    assert "no image has a mask" in said
+    assert "is one side of" not in said
+
+
 @pytest.mark.parametrize(
     ("make", "match"),
     [

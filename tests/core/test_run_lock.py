@@ -12,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from foreground import RESTORE
 
 from al_lightning.core import run_lock
 from al_lightning.core.lock_owner import Owner, this_process
 from al_lightning.core.run_lock import NAME, RunInUse, owned
 
-HOLD = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored
+HOLD = (
+    RESTORE
+    + """
+import sys, time
 from pathlib import Path
 from al_lightning.core.run_lock import owned
 from al_lightning.core.stopping import interruptible
@@ -27,6 +29,7 @@ with interruptible(), owned(Path(sys.argv[1])):
     print("owned", flush=True)
     time.sleep(60)
 """
+)
 
 
 def owning(folder: Path) -> subprocess.Popen[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -46,35 +47,44 @@ def words_of(line: str, folder: Path) -> list[str]:
     return by_make(line, folder) if line.startswith("make ") else shlex.split(line)[1:]
 
 
-def discs(root: Path) -> None:
-    """Patients of 4 images each, with their masks."""
+def discs(images: Path, masks: Path, patient: str = "patient-{:02d}") -> None:
+    """Patients of 4 images each, with their masks; all in one folder where `patient` is empty."""
     y, x = np.mgrid[:32, :40]
     for number in range(40):
         rng = np.random.default_rng(number)
         mask = (y - rng.uniform(12, 20)) ** 2 + (x - rng.uniform(12, 28)) ** 2 < rng.uniform(5, 9) ** 2
         image = np.where(mask[..., None], 180, rng.integers(20, 110, 3)) + rng.normal(0, 12, (32, 40, 3))
-        name = f"patient-{number // 4:02d}/{number:03d}.png"
-        save(root / "images" / name, image.clip(0, 255).astype(np.uint8))
-        save(root / "masks" / name, (mask * 255).astype(np.uint8))
+        name = Path(patient.format(number // 4), f"{number:03d}.png")
+        save(images / name, image.clip(0, 255).astype(np.uint8))
+        save(masks / name, (mask * 255).astype(np.uint8))
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_every_command_of_the_readme_runs(small, capsys):
     kvasir_tree(small / "data" / "Kvasir-SEG", count=16, sessile=3)
-    discs(small / "clinic" / "polyps")
+    discs(small / "clinic/polyps/images", small / "clinic/polyps/masks")
+    discs(small / "clinic/frames", small / "drawn", patient="")
+    asking = Path("runs/frames/unc-ta-coreset/seed-0")
     done = []
     for line in commands(ROOT / "README.md"):
         if line in OF_THE_REPOSITORY:
             continue
-        words = [word.replace("/clinic/polyps", str(small / "clinic" / "polyps")) for word in words_of(line, small)]
+        words = [re.sub("^/clinic", str(small / "clinic"), word) for word in words_of(line, small)]
         if words[0] == "run":
             words += [*SMALL, *["dataset.options.validation=2"] * ("kvasir" in words[1])]
-        assert main(words) == 0, (line, capsys.readouterr().err)
+            words += ["budget.stages=2"] * ("ask.yaml" in words)
+        waits = words[:2] == ["run", "ask.yaml"]
+        assert main(words) == (3 if waits else 0), (line, capsys.readouterr().err)
+        if "ask.yaml" in words and words[0] == "run":
+            shutil.copytree(small / "drawn", asking / "annotations", dirs_exist_ok=True)
         done.append(words[0])
-    assert done == ["run", "run", "run", "run", "resume", "report", "init", "check", "run"]
+    ask = ["init", "run", "resume", "predict"]
+    assert done == ["run", "run", "run", "run", "resume", "report", "init", "check", "run", *ask]
     assert len(list(Path("runs/demo").glob("*/seed-*"))) == 6
     assert len(list(Path("runs/kvasir").glob("unc-ta-coreset,gamma=*/seed-*"))) == 6
     assert Path("kvasir.html").stat().st_size > 1000
+    assert len(RunFolder(asking).rows()) == 2
+    assert len(list(Path("masks/masks").iterdir())) == 40
     assert len(RunFolder(Path("runs/polyps/unc-ta-coreset/seed-0")).rows()) == 1
 
 

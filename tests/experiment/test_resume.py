@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from experiment_runs import QUIET, run, without_times
+from foreground import RESTORE
 
 from al_lightning import experiment
 from al_lightning.config import ConfigError, load
@@ -102,12 +103,14 @@ def test_resume_of_an_empty_folder_is_refused(tmp_path):
         experiment.resume(tmp_path)
 
 
-INTERRUPTIBLE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
+INTERRUPTIBLE = (
+    RESTORE
+    + """
+import sys
 from al_lightning.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+)
 
 
 def test_interrupt_leaves_a_resumable_run(tiny, write_config):

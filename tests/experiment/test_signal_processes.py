@@ -10,15 +10,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import foreground
 import pytest
 
 from al_lightning import experiment
 from al_lightning.config import load
 
 PROGRAM = """
-import signal, sys
+import sys
 if {restore}:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    exec({foreground!r}, {{}})
 from al_lightning.cli.main import program
 sys.exit(program())
 """
@@ -36,9 +37,8 @@ def slow(tiny: dict[str, Any]) -> dict[str, Any]:
 
 def program(path: Path, slow: str, restore: bool = True, **options: Any) -> subprocess.Popen[str]:
     """`al-lightning run` in a session of its own; AL_SLOW says where it is slow."""
-    # A shell lets what it starts in the background ignore SIGINT.
     script = path.parent / "program.py"
-    script.write_text(PROGRAM.format(restore=restore))
+    script.write_text(PROGRAM.format(restore=restore, foreground=foreground.RESTORE))
     found = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     env = os.environ | {"AL_SLOW": slow, "PYTHONPATH": os.pathsep.join(found), "OMP_NUM_THREADS": "1"}
     env["AL_SLOW_SECONDS"] = str(60 if restore else 1)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import foreground
 import pytest
 import slow_parts
 from experiment_runs import QUIET, without_times
@@ -40,13 +41,13 @@ SOON = 5.0
 
 @pytest.fixture(autouse=True)
 def default_handlers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """As in a foreground process: a shell lets what it starts in the background ignore SIGINT. The way out alone is
-    tested here, not the end by force."""
+    """As in the foreground. The way out alone is tested here, not the end by force."""
     monkeypatch.setattr(handling, "GRACE", 50.0)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = foreground.restore()
     slow_parts.begun.clear()
     yield
-    signal.signal(signal.SIGINT, before)
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
     slow_parts.begun.clear()
 
 

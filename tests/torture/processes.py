@@ -23,6 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import foreground
+
 ROOT = Path(__file__).resolve().parents[2]
 """Of the repository."""
 LIMIT = 600.0
@@ -185,8 +189,7 @@ def start(
             target = os.open(folder / f"{name}-{number}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(target, handle)
             os.close(target)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        foreground.restore()
         os.environ["TMPDIR"] = str(temporary)
         tempfile.tempdir = None
         if interpreter:

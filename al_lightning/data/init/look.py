@@ -85,7 +85,7 @@ def _own(root: Path, given: Options, ask: Ask) -> Finding:
         where = source.find(root, given, ask)
     except (DataError, FileNotFoundError):
         above = root.absolute().parent
-        if not given and role(root.name, "segmentation") and _is_readable(above):
+        if not given and role(root.name, "segmentation") and _is_one_side(root.absolute(), above):
             finding = _own(above, given, ask)
             finding.lines.insert(0, f"layout: {root.name}/ is one side of {above}, which is read")
             return finding
@@ -116,12 +116,14 @@ def _reading(listing: Listing, given: Options) -> Read:
     return reading.decode
 
 
-def _is_readable(root: Path) -> bool:
+def _is_one_side(root: Path, above: Path) -> bool:
+    """Whether the folder above is a set that takes its images, or its targets, from here."""
     try:
-        source.find(root, {}, nobody)
+        listing = source.find(above, {}, nobody).listing
     except (DataError, FileNotFoundError):
         return False
-    return True
+    files = [*listing.images, *listing.targets]
+    return any(file is not None and file.absolute().is_relative_to(root) for file in files)
 
 
 def _has_targets(root: Path) -> bool:
