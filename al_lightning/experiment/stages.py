@@ -123,15 +123,16 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     if not last:
         asked = common_step(running.folder, stage, "asked", lambda: _propose(running, trainer, trained))
         selected, seconds = _acquire(running, stage, asked), asked["seconds"]
-    fits = [done[name]["seconds"] for name in done if name.startswith("fit")]
+    fits = [done[name] for name in done if name.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
         "fraction": fraction,
+        "steps": max((fit["steps"] for fit in fits if "steps" in fit), default=None),
         "cost": cost,
         "val": done["test"]["val"],
         "test": done["test"]["test"],
-        "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
+        "seconds": {"fit": sum(fit["seconds"] for fit in fits), "test": done["test"]["seconds"], **seconds},
         "selected": selected,
     }
     done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
@@ -192,7 +193,8 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
         rng = random_stream(config.seed, stage, f"bootstrap {member}")
         data.train_rows = rng.choice(loop.pool.trainable, len(loop.pool.trainable), replace=True)
     contract = learner_of(learner)
-    data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
+    both = contract.wants_unlabelled and stage >= config.learner.unlabelled_from
+    data.unlabelled_batch = config.loader.batch_size if both else None
     monitor, mode = contract.monitor
     place = _place(running, stage, member)
     best, last = savers(place, monitor, mode)
