@@ -56,6 +56,10 @@ class CommitteeSection:
     """Number of learners that are trained at each stage; 1 is no committee."""
     bootstrap: bool = True
     """Train each member on a sample of the labelled images, drawn with replacement, instead of all of them."""
+    tested: Literal["ensemble", "member"] = "ensemble"
+    """What is validated and tested, and what predict, export, embed, show and the guesses for annotators use. ensemble:
+    the mean prediction of all members; member: the first one alone, which is then trained on all labelled images, as
+    the network of a run without a committee. Strategies measure the whole committee with both."""
 
 
 @dataclass

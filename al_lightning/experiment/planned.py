@@ -6,11 +6,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from al_lightning.config import Config
 from al_lightning.core.learner import learner_of
 from al_lightning.core.strategy import asks_for_regions
 from al_lightning.data.epochs import epoch_batches
 from al_lightning.experiment.setup import Setup, trainer_options
-from al_lightning.report.text import steps_text
+from al_lightning.report.text import steps_text, tested_text
 
 
 def planned_steps(setup: Setup, trainer: pl.Trainer) -> list[int]:
@@ -69,3 +70,9 @@ def training_line(setup: Setup, trainer: pl.Trainer) -> str:
     over = passes.get(learner.epoch, f"the {learner.epoch} images")
     how = f" ({', then '.join(numbers)} epochs, each a pass over {over})" if numbers else ""
     return f"{who} {sooner}{steps_text(steps)}{how}"
+
+
+def tested_line(config: Config) -> str:
+    """`tested: one network of the committee of 4`; "" without a committee."""
+    committee = config.learner.committee
+    return f"tested: {tested_text(committee.members, committee.tested)}" if committee.members > 1 else ""

@@ -32,7 +32,7 @@ from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.lines import sizes, stage_line, step_size
 from al_lightning.experiment.orphans import follow_launcher
-from al_lightning.experiment.planned import training_line
+from al_lightning.experiment.planned import tested_line, training_line
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
@@ -242,7 +242,7 @@ def _stages(
         clear_leftovers(folder)
     trainer = running.trainer(0)
     _say(console, f"{folder.path}: {sizes(setup)}{step_size(trainer, config.loader.batch_size)}")
-    if line := training_line(setup, trainer):
+    for line in filter(None, (training_line(setup, trainer), tested_line(config))):
         _say(console, line)
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()

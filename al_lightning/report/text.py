@@ -81,3 +81,19 @@ def steps_text(steps: Sequence[int | str]) -> str:
     """
     shown = steps[:1] if len(set(steps)) == 1 else steps
     return plural(", ".join(map(str, shown)), "step")
+
+
+def tested_text(members: int, tested: str | None) -> str:
+    """Which networks are tested, of how many that a stage trains.
+
+    Args:
+        members: of the committee; 1 without one.
+        tested: learner.committee.tested; None for a version without it, which tested the ensemble.
+
+    Example:
+        >>> tested_text(4, "member"), tested_text(4, "ensemble"), tested_text(1, "ensemble")
+        ('one network of the committee of 4', 'the ensemble of the committee of 4', 'one network')
+    """
+    if members == 1:
+        return "one network"
+    return f"{'one network' if tested == 'member' else 'the ensemble'} of the committee of {members}"

@@ -1,4 +1,4 @@
-"""What a report says of the steps that its runs have trained."""
+"""What a report says of the steps that its runs have trained, and of the networks that they have tested."""
 
 from __future__ import annotations
 
@@ -74,3 +74,25 @@ def test_the_size_of_a_batch_is_a_difference_and_workers_are_none(tmp_path):
     fake(tmp_path, "exp", "random", 0, [0.5], **{"loader.batch_size": 16, "loader.workers": 4})
     (line,) = [line for line in notes(group_of(tmp_path)) if "differs" in line]
     assert line == "Beside the strategy, loader.batch_size differs: 8 (core); 16 (random)."
+
+
+def test_an_ensemble_against_single_networks_is_warned_of(tmp_path):
+    for place, tested in (("ensemble", "ensemble"), ("member", "member"), ("before", None)):
+        committee = {"learner.committee.members": 4, "learner.committee.bootstrap": True}
+        if tested is not None:
+            committee["learner.committee.tested"] = tested
+        fake(tmp_path / place, "exp", "asa", 0, [0.5], **committee)
+        fake(tmp_path / place, "exp", "random", 0, [0.5])
+    group = group_of(tmp_path / "member")
+    assert warnings(group) == []
+    assert dict(settings(group))["Tested"] == "one network of the committee of 4 (asa); one network (random)"
+    assert "5 epochs, 4 learners, all but the first on bootstraps" in dict(settings(group))["A stage trains"]
+    for place in ("ensemble", "before"):
+        (line,) = warnings(group_of(tmp_path / place))
+        assert line.startswith(
+            "Tested unequally: the ensemble of the committee of 4 (asa); one network (random). An ensemble"
+        )
+    fake(tmp_path / "alone", "exp", "random", 0, [0.5])
+    assert "Tested" not in dict(settings(group_of(tmp_path / "alone")))
+    fake(tmp_path / "glands", "exp", "random", 0, [0.5], **{"learner.committee.members": 4})
+    assert dict(settings(group_of(tmp_path / "glands")))["Tested"] == "the ensemble of the committee of 4"
