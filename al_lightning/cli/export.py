@@ -29,9 +29,10 @@ def export(options: argparse.Namespace) -> int:
     output = options.output or Path(f"model{ending}")
     if output.suffix != ending:
         raise ValueError(f"--output {output}: expected a name that ends in {ending}")
-    written = exporting.export(load_trained(options.run, stage=options.stage, mc_passes=1), output, options.format)
+    found = load_trained(options.run, stage=options.stage, mc_passes=1)
+    written = exporting.export(found, output, options.format)
     print(
-        f"{written.model} and {written.description.name}: equal to the learner to {written.difference:.2g} on "
-        f"{written.compared} images of the run"
+        f"{written.model} and {written.description.name}: equal to {found.said or 'the learner'} to "
+        f"{written.difference:.2g} on {written.compared} images of the run"
     )
     return 0

@@ -39,7 +39,8 @@ def predict(options: argparse.Namespace) -> int:
     device = device_of(options.device)
     found = load_trained(options.run, stage=options.stage, device=device)
     size = found.dataset.size
-    say(f"{len(images):,} images, by the learner of {options.run}, stage {found.stage}, {size[0]} x {size[1]} pixels")
+    who = f"{found.said or 'the learner'} of {options.run}"
+    say(f"{len(images):,} images, by {who}, stage {found.stage}, {size[0]} x {size[1]} pixels")
     with bar("images", len(images)) as progress:
         done = predicting.predict(
             images, found, options.output, batch_size=options.batch_size, device=device, progress=progress

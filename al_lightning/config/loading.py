@@ -26,6 +26,8 @@ SWITCHED = ("dataset", "learner", "strategy", "oracle")
 """Sections whose options are those of the entry that they name."""
 TEXTS = ("name", "runs_dir", *(f"{section}.name" for section in SWITCHED))
 """Keys whose value is a text: YAML reads 010 as 8 and no as false."""
+FORMER = {"learner": {"epoch": "longest"}}
+"""What a run did before there was a key for it, where that is not the key's default."""
 LARGEST = 2**31 - 1
 MOST = {"learner.committee.members": 1_000, "learner.mc_passes": 10_000}
 """Numbers above which a run would not end, or the machine would stop."""
@@ -50,11 +52,7 @@ def load(files: Iterable[str | Path], overrides: Iterable[str] = ()) -> Config:
     for item in overrides:
         if "=" not in item:
             raise ConfigError(f"{item!r}: expected key=value, such as budget.stages=4, or the path of a YAML file")
-    layers += [_override(item) for item in overrides]
-    merged: Any = OmegaConf.structured(Config)
-    for layer in layers:
-        check_secrets(OmegaConf.to_container(layer))
-        merged = _merge(merged, layer)
+    merged = _merged([*layers, *map(_override, overrides)])
     if OmegaConf.is_missing(merged.strategy, "name"):
         catalogue.need_variant(files)
     return validate(cast(Config, merged))
@@ -85,6 +83,8 @@ def validate(config: Config) -> Config:
     for key, value in counts.items():
         if value < 1:
             raise ConfigError(f"{key}={value}: expected a number of at least 1")
+    if config.learner.unlabelled_from < 0:
+        raise ConfigError(f"learner.unlabelled_from={config.learner.unlabelled_from}: expected a stage, from 0 on")
     for key in ("initial_epochs", "patience"):
         if (epochs := getattr(config.learner, key)) is not None and epochs < 1:
             raise ConfigError(f"learner.{key}={epochs}: expected at least 1, or null")
@@ -112,17 +112,21 @@ def validate(config: Config) -> Config:
 
 
 def from_saved(path: Path) -> Config:
-    """The config that a run saved in its folder."""
-    return load([path])
+    """The config that a run saved in its folder; keys that were not there when it was saved are as it began.
+
+    Raises:
+        ConfigError, FileNotFoundError: as of `load`.
+    """
+    return validate(cast(Config, _merged([OmegaConf.create(FORMER), *_read(path)])))
 
 
 def from_plain(values: Mapping[str, Any]) -> Config:
-    """The config that `plain` made these values of.
+    """The config that `plain` made these values of; other keys are as of `from_saved`.
 
     Raises:
         ConfigError: as of `load`.
     """
-    return validate(cast(Config, _merge(OmegaConf.structured(Config), OmegaConf.create(dict(values)))))
+    return validate(cast(Config, _merged([OmegaConf.create(FORMER), OmegaConf.create(dict(values))])))
 
 
 def to_yaml(config: Config) -> str:
@@ -241,6 +245,15 @@ def _check_sections(below: DictConfig, layer: DictConfig, prefix: str = "") -> N
             raise ConfigError(
                 f"{key}={value!r}: expected a text, and YAML reads a {type(value).__name__}; put it in quotes"
             )
+
+
+def _merged(layers: Iterable[Any]) -> Any:
+    """Layers over the defaults, left to right."""
+    merged: Any = OmegaConf.structured(Config)
+    for layer in layers:
+        check_secrets(OmegaConf.to_container(layer))
+        merged = _merge(merged, layer)
+    return merged
 
 
 def _merge(below: Any, layer: DictConfig | ListConfig) -> Any:

@@ -56,6 +56,10 @@ class CommitteeSection:
     """Number of learners that are trained at each stage; 1 is no committee."""
     bootstrap: bool = True
     """Train each member on a sample of the labelled images, drawn with replacement, instead of all of them."""
+    tested: Literal["ensemble", "member"] = "ensemble"
+    """What is validated and tested, and what predict, export, embed, show and the guesses for annotators use. ensemble:
+    the mean prediction of all members; member: the first one alone, which is then trained on all labelled images, as
+    the network of a run without a committee. Strategies measure the whole committee with both."""
 
 
 @dataclass
@@ -66,8 +70,17 @@ class LearnerSection:
     options: dict[str, Any] = field(default_factory=dict)
     restart: Literal["scratch", "finetune"] = "scratch"
     """scratch: fresh weights at every stage; finetune: the best weights of the stage before."""
+    epoch: Literal["labelled", "unlabelled", "longest"] = "labelled"
+    """What an epoch is a pass over. labelled: the labelled images, with those that are pseudo-labelled; unlabelled: the
+    unlabelled images, or the labelled ones where these are more, also for learners that train on labelled images alone;
+    longest: the longer of what this learner trains on, so that one with a loss on unlabelled images takes more steps
+    than others, as in versions before this key. Images of which there are fewer go round, and of which there are more,
+    a part is drawn, each epoch in a new order."""
     initial_epochs: int | None = None
     """Epochs of the first stage where they differ from trainer.max_epochs, as for fine-tuning afterwards."""
+    unlabelled_from: int = 0
+    """First stage at which a learner with a loss on unlabelled images gets such images. With 1, the first stage is the
+    same training with and without that loss, and ends with the same weights."""
     augment: Literal["none", "flips"] = "none"
     """flips: random horizontal and vertical flips of training images with their targets; endoscopic images have no
     upright orientation."""

@@ -31,7 +31,8 @@ class Learner(Protocol):
 
     @property
     def wants_unlabelled(self) -> bool:
-        """Whether `training_step` takes {"labelled": batch, "unlabelled": batch} instead of a batch."""
+        """Whether `training_step` takes {"labelled": batch, "unlabelled": batch}; it takes a batch alone too, where all
+        images are labelled and at stages before learner.unlabelled_from."""
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 images (B, 3, H, W) -> logits, or depth as a fraction of `task.maximum`, (B, K, H, W); one

@@ -19,6 +19,8 @@ class StageRow(TypedDict):
     """Labelled images; regions count as the number of images with as many pixels, rounded down."""
     fraction: float
     """Revealed fraction of the pool's pixels, with equal weight for every image."""
+    steps: int | None
+    """Optimiser steps of the stage's training; the most of a committee's. None in rows of versions without it."""
     cost: dict[str, float | None]
     """"images" with a label, "pixels" at the images' own size, "clicks" (None for depth): of all labels so far."""
     val: dict[str, float | None]
@@ -34,6 +36,7 @@ ROW = {
     "test": {"*": MAYBE_NUMBER},
     "val?": {"*": MAYBE_NUMBER},
     "fraction?": MAYBE_NUMBER,
+    "steps?": MAYBE_NUMBER,
     "cost?": {"*": MAYBE_NUMBER},
     "seconds?": {"*": MAYBE_NUMBER},
     "selected?": [PICK],

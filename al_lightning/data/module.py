@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytorch_lightning as pl
@@ -23,6 +23,7 @@ from al_lightning.core.seeds import torch_seed
 from al_lightning.core.task import IGNORE, Task
 from al_lightning.data.cache import Cache
 from al_lightning.data.dataset import DenseDataset
+from al_lightning.data.epochs import Epoch, epoch_batches, is_lonely, pass_batches
 from al_lightning.data.sampler import LateLoader, RowSampler, without_filler
 
 
@@ -70,6 +71,8 @@ class PoolDataModule(pl.LightningDataModule):
         cache: a mode, or a `Cache` to share between runs.
         seed: with the stage, fixes the order of training batches.
         augment: random flips ("flips"), on the device, for training only; or "none".
+        epoch: what an epoch is a pass over, for every learner: the "labelled" images, or the "unlabelled" ones (the
+            labelled ones where these are more); or the "longest" of what the learner trains on.
     """
 
     def __init__(
@@ -81,18 +84,21 @@ class PoolDataModule(pl.LightningDataModule):
         cache: Cache | Literal["memory", "disk", "none"] = "memory",
         seed: int = 0,
         augment: Literal["none", "flips"] = "none",
+        epoch: Epoch = "labelled",
     ) -> None:
         super().__init__()
         if augment not in ("none", "flips"):
             raise ValueError(f"augment={augment!r}: expected none or flips")
+        if epoch not in (known := get_args(Epoch)):
+            raise ValueError(f"epoch={epoch!r}: expected one of {list(known)}")
         self.dataset, self.pool, self.seed = dataset, pool, seed
-        self.batch_size, self.workers, self.augment = batch_size, workers, augment
+        self.batch_size, self.workers, self.augment, self.epoch = batch_size, workers, augment, epoch
         self.cache = cache if isinstance(cache, Cache) else Cache(dataset, cache)
         self.stage = 0
         self.member = 0
         """Which learner of a committee trains; members see different orders."""
         self.unlabelled_batch: int | None = None
-        """Batch size of unlabelled images beside the labelled ones; an epoch is then one pass over these."""
+        """Batch size of unlabelled images beside the labelled ones, for a learner that trains on both."""
         self.train_rows: Rows | None = None
         """Rows to train on instead of all that has a label, repeats allowed (a committee's bootstrap)."""
         self.predict_rows: Rows | None = None
@@ -132,19 +138,19 @@ class PoolDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch] | CombinedLoader:
         """Labelled images, pseudo-labelled ones among them; with `unlabelled_batch` a CombinedLoader of
-        {"labelled", "unlabelled"}, in which the rows of the shorter one go round, each time in another order."""
+        {"labelled", "unlabelled"}. Both have the batches of an epoch; rows of which there are fewer go round, each time
+        in another order."""
         rows = self.pool.trainable if self.train_rows is None else self.train_rows
-        loader = self._loader(rows, "resized", "labelled")
         unlabelled = np.setdiff1d(self.pool.rows, self.pool.trainable)
-        if self.unlabelled_batch is None or len(unlabelled) == 0:
+        both = self.unlabelled_batch if len(unlabelled) else None
+        batches = epoch_batches(
+            self.epoch, len(rows), len(self.pool.annotated), len(self.pool), self.batch_size, self._place()[1], both
+        )
+        loader = self._loader(rows, "resized", "labelled", batches=batches)
+        if both is None:
             return loader
-        other = self._loader(unlabelled, "none", "unlabelled", self.unlabelled_batch)
         # The sampler of the shorter one goes round, not Lightning, whose second round would repeat the order.
-        batches = max(len(loader), len(other))
-        if len(loader) < batches:
-            loader = self._loader(rows, "resized", "labelled", batches=batches)
-        elif len(other) < batches:
-            other = self._loader(unlabelled, "none", "unlabelled", self.unlabelled_batch, batches)
+        other = self._loader(unlabelled, "none", "unlabelled", both, batches)
         return CombinedLoader({"labelled": loader, "unlabelled": other}, "min_size")
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -167,6 +173,11 @@ class PoolDataModule(pl.LightningDataModule):
                 part["image"], part["target"] = flips(part["image"], part["target"])
         return batch
 
+    def _place(self) -> tuple[int, int]:
+        """(this rank, number of ranks)"""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
     def _loader(
         self,
         rows: Rows,
@@ -176,21 +187,18 @@ class PoolDataModule(pl.LightningDataModule):
         batches: int | None = None,
     ) -> DataLoader[Batch]:
         """A loader over rows in order, or shuffled by the stream named `shuffle`: once, or for a number of batches."""
-        trainer = self.trainer
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        rank, world = self._place()
         seed = torch_seed(self.seed, self.stage, f"shuffle {shuffle} {self.member}") if shuffle else None
         size = batch_size or self.batch_size
-        sampler = RowSampler(rows, rank, world, seed, None if batches is None else batches * size)
-        # Batch normalisation cannot train on a single value a channel, which a 1 x 1 bottleneck makes of
-        # a batch of one image.
-        lonely = seed is not None and len(sampler) > size and len(sampler) % size == 1
+        once = batches is None or batches == pass_batches(len(rows), size, world)
+        sampler = RowSampler(rows, rank, world, seed, None if once or batches is None else batches * size)
         return LateLoader(
             dataset=_Rows(self.cache, target),
             batch_size=size,
             sampler=sampler,
             num_workers=self.workers,
             collate_fn=_as_it_is,
-            drop_last=lonely,
+            drop_last=seed is not None and is_lonely(len(sampler), size),
             # Without its own generator a DataLoader draws from torch's global stream when it is iterated, at
             # another moment in a resumed fit than in one that was never stopped.
             generator=torch.Generator(),

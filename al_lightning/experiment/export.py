@@ -126,7 +126,8 @@ def describe(found: Trained, kind: Format, difference: float, compared: int) -> 
             ],
         },
         "output": out,
-        "run": {"folder": found.folder.path.name, "stage": found.stage, "learner": found.config.learner.name},
+        "run": {"folder": found.folder.path.name, "stage": found.stage, "learner": found.config.learner.name}
+        | ({"tested": found.said} if found.said else {}),
         "checked": {"images": compared, "largest_difference": difference},
     }
 

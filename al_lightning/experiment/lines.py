@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytorch_lightning as pl
+
 from al_lightning.experiment.setup import Setup
-from al_lightning.experiment.stages import Running
 
 
 def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
@@ -14,20 +15,22 @@ def stage_line(row: Mapping[str, Any], header: bool = False) -> str:
 
     Example:
         >>> seconds = {"fit": 8.0, "test": 1.0, "score": 0.5, "select": 0.1}
-        >>> row = {"stage": 0, "labelled": 20, "fraction": 0.1, "test": {"miou": 0.75}, "seconds": seconds}
+        >>> row = {"stage": 0, "labelled": 20, "fraction": 0.1, "steps": 30, "test": {"miou": 0.75}, "seconds": seconds}
         >>> stage_line(row).split()
-        ['0', '20', '10.0', '%', '75.00', '8.0', '1.0', '0.5', '0.1']
+        ['0', '20', '10.0', '%', '30', '75.00', '8.0', '1.0', '0.5', '0.1']
     """
     names = [name for name in ("miou", "iou", "dice", "rmse_cm", "mae_cm") if name in row["test"]]
     metrics = "".join(f"{_figure(name, row['test'][name]):>9}" for name in names)
     times = "".join(f"{row['seconds'][step]:>9.1f}" for step in ("fit", "test", "score", "select"))
-    line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{metrics}{times}"
+    steps = row.get("steps")  # not in rows of earlier versions
+    taken = f"{'–' if steps is None else steps:>7}"
+    line = f"{row['stage']:>5}{row['labelled']:>10}{100 * row['fraction']:>9.1f} %{taken}{metrics}{times}"
     if not header:
         return line
     titles = {"miou": "mIoU %", "iou": "IoU %", "dice": "Dice %", "rmse_cm": "RMSE cm", "mae_cm": "MAE cm"}
     head = "".join(f"{titles[name]:>9}" for name in names)
-    steps = "".join(f"{step + ' s':>9}" for step in ("fit", "test", "score", "select"))
-    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{head}{steps}\n{line}"
+    titled = "".join(f"{step + ' s':>9}" for step in ("fit", "test", "score", "select"))
+    return f"{'stage':>5}{'labelled':>10}{'of pool':>11}{'steps':>7}{head}{titled}\n{line}"
 
 
 def _figure(name: str, value: float | None) -> str:
@@ -42,10 +45,9 @@ def sizes(setup: Setup) -> str:
     return f"{data.name} ({data.protocol}), {splits}, {data.size[0]} x {data.size[1]} pixels"
 
 
-def step_size(running: Running) -> str:
-    """The images of a step of the optimiser, where they are more than a batch of the loader: a learning rate belongs to
-    the step."""
-    trainer, size = running.trainer(0), running.setup.config.loader.batch_size
+def step_size(trainer: pl.Trainer, size: int) -> str:
+    """The images of a step of the optimiser, where they are more than a batch of the loader, which has `size`: a
+    learning rate belongs to the step."""
     ranks, batches = trainer.world_size, trainer.accumulate_grad_batches
     if ranks * batches == 1:
         return ""

@@ -29,7 +29,6 @@ from al_lightning.core.oracle import asks_people
 from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.seeds import random_stream
-from al_lightning.data.module import PoolDataModule
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.finite import unfinite
 from al_lightning.experiment.rehearsal import rehearsal
@@ -132,12 +131,9 @@ def one_pass(setup: Setup, options: Mapping[str, Any], folder: Path) -> None:
     if config.learner.mc_passes > FEW:
         set_mc_passes(learner, FEW)
     contract = learner_of(learner)
-    loader = config.loader
-    data = PoolDataModule(
-        dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
-    )
-    data.unlabelled_batch = loader.batch_size if contract.wants_unlabelled else None
-    data.predict_rows = pool.rows[: loader.batch_size]
+    data = setup.data(dataset, pool)
+    data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
+    data.predict_rows = pool.rows[: config.loader.batch_size]
     monitor, mode = contract.monitor
     limits = {name: 1 for name in LIMITS if name not in options}
     if "val_check_interval" in options:

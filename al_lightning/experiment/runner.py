@@ -25,7 +25,6 @@ from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.run_lock import owned
 from al_lightning.core.stopping import held, interruptible
 from al_lightning.core.waiting import Waiting
-from al_lightning.data import PoolDataModule
 from al_lightning.experiment import tracking
 from al_lightning.experiment.environment import environment
 from al_lightning.experiment.garbage import only_new, release
@@ -33,6 +32,7 @@ from al_lightning.experiment.integrity import check_run
 from al_lightning.experiment.leftovers import clear_leftovers
 from al_lightning.experiment.lines import sizes, stage_line, step_size
 from al_lightning.experiment.orphans import follow_launcher
+from al_lightning.experiment.planned import tested_line, training_line
 from al_lightning.experiment.probe import probe
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import begin, check_seen, seen
@@ -146,7 +146,8 @@ def _go_on(
     if begun and (lines := changes(complete(from_saved(folder.config)), full)):
         raise ConfigError(
             f"{folder.path} holds a run of another config ({'; '.join(lines)}); "
-            "choose another name, seed or runs_dir, or remove the folder"
+            f"choose another name, seed or runs_dir, remove the folder, or go on as it began: al-lightning resume "
+            f"{shlex.quote(str(folder.path))}"
         )
     finished = _finished(folder)
     if finished and finished[-1].get("last"):
@@ -234,15 +235,15 @@ def _stages(
     if people:
         held_out = [*dataset.validation.tolist(), *dataset.test.tolist()]
         loop.held_out = {row: str(dataset.targets[row]) for row in held_out}
-    loader = config.loader
-    data = PoolDataModule(
-        dataset, pool, loader.batch_size, loader.workers, setup.cache, config.seed, config.learner.augment
-    )
+    data = setup.data(dataset, pool)
     recorded = folder.recorded_splits()
     running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished, enough)
     if is_main():
         clear_leftovers(folder)
-    _say(console, f"{folder.path}: {sizes(setup)}{step_size(running)}")
+    trainer = running.trainer(0)
+    _say(console, f"{folder.path}: {sizes(setup)}{step_size(trainer, config.loader.batch_size)}")
+    for line in filter(None, (training_line(setup, trainer), tested_line(config))):
+        _say(console, line)
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()
     first = pool.rows[[recorded.get(dataset.ids[row]) == "pool" for row in pool.rows.tolist()]]

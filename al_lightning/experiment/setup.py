@@ -21,11 +21,12 @@ from al_lightning.config.loading import interpolations
 from al_lightning.config.options import build, options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.oracle import Oracle, asks_people
+from al_lightning.core.pool import LabelPool
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.seeds import torch_seed
 from al_lightning.core.strategy import Plan, RegionStrategy, Strategy, asks_for_regions, planned
 from al_lightning.cost.annotation import AnnotationCost
-from al_lightning.data import DATASETS, Cache, DenseDataset
+from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
 from al_lightning.data.building import build_section
 from al_lightning.data.files import natural
 from al_lightning.experiment.checkpoints import RunCheckpoints
@@ -77,6 +78,12 @@ class Setup:
             vars(changed)["cache"] = self.cache.with_targets(dataset)
         return changed
 
+    def data(self, dataset: DenseDataset, pool: LabelPool) -> PoolDataModule:
+        """The loaders over a pool, as the config says."""
+        loader, learner = self.config.loader, self.config.learner
+        training = (self.config.seed, learner.augment, learner.epoch)
+        return PoolDataModule(dataset, pool, loader.batch_size, loader.workers, self.cache, *training)
+
     def learner(self, stage: int, member: int = 0) -> pl.LightningModule:
         """A learner with initial weights, which are the same for all strategies with one seed, stage and member."""
         return build_learner(self.config, self.dataset, stage, member)
@@ -117,6 +124,9 @@ def complete(config: Config) -> CompleteConfig:
     full = CompleteConfig(**(vars(given) | {"interpolated": kept}))
     full.dataset.options = options_of("dataset", DATASETS, given.dataset.name, given.dataset.options)
     full.learner.options = options_of("learner", LEARNERS, given.learner.name, given.learner.options, OF_LEARNER)
+    section = full.learner
+    if section.epoch == "longest" and section.name in LEARNERS.builtin() and not section.options.get("discrepancy"):
+        section.epoch = "labelled"  # the same, and no difference between this config and one saved before the key
     full.strategy.options = options_of("strategy", STRATEGIES, given.strategy.name, given.strategy.options, (), NESTED)
     full.oracle.options = options_of("oracle", ORACLES, given.oracle.name, given.oracle.options, PROVIDED)
     check_trainer(trainer_options(full), trainer_types())

@@ -102,14 +102,15 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
         load_recorded(learner, running.folder, stage, member, done)
         members.append(learner)
     trained: pl.LightningModule = members[0] if len(members) == 1 else Committee(members)
+    tested = members[0] if config.learner.committee.tested == "member" else trained
     trainer = running.trainer(stage)
     steps = tracking.steps_before(running.finished, stage) + tracking.trained(done)
     tracking.count_from(running.loggers, steps, int("test" in done))
     if "test" not in done:
         begin = time.perf_counter()
-        val = _strip(next(iter(trainer.validate(trained, data, verbose=False)), {}))
-        metrics = _strip(trainer.test(trained, data, verbose=False)[0])
-        check_results(val, metrics, learner_of(trained).monitor[0], stage)
+        val = _strip(next(iter(trainer.validate(tested, data, verbose=False)), {}))
+        metrics = _strip(trainer.test(tested, data, verbose=False)[0])
+        check_results(val, metrics, learner_of(tested).monitor[0], stage)
         done = running.finish(stage, done, test={"seconds": time.perf_counter() - begin, "val": val, "test": metrics})
     cost = setup.cost.cost(pool)
     reached = (
@@ -121,17 +122,18 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:
-        asked = common_step(running.folder, stage, "asked", lambda: _propose(running, trainer, trained))
+        asked = common_step(running.folder, stage, "asked", lambda: _propose(running, trainer, trained, tested))
         selected, seconds = _acquire(running, stage, asked), asked["seconds"]
-    fits = [done[name]["seconds"] for name in done if name.startswith("fit")]
+    fits = [done[name] for name in done if name.startswith("fit")]
     row: StageRow = {
         "stage": stage,
         "labelled": labelled,
         "fraction": fraction,
+        "steps": max((fit["steps"] for fit in fits if "steps" in fit), default=None),
         "cost": cost,
         "val": done["test"]["val"],
         "test": done["test"]["test"],
-        "seconds": {"fit": sum(fits), "test": done["test"]["seconds"], **seconds},
+        "seconds": {"fit": sum(fit["seconds"] for fit in fits), "test": done["test"]["seconds"], **seconds},
         "selected": selected,
     }
     done = running.finish(stage, done, row=row, pool=pool.state(running.folder.path), last=last)
@@ -139,12 +141,15 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     return done
 
 
-def _propose(running: Running, trainer: pl.Trainer, trained: pl.LightningModule) -> dict[str, Any]:
-    """The step "asked": picks, pseudo-labels and guesses of the stage, before any label is asked for."""
+def _propose(
+    running: Running, trainer: pl.Trainer, trained: pl.LightningModule, tested: pl.LightningModule
+) -> dict[str, Any]:
+    """The step "asked", before any label is asked for: picks and pseudo-labels by what the stage has trained, and
+    guesses by what it has tested."""
     loop, dataset, root = running.loop, running.setup.dataset, running.folder.path
     query, pseudo = loop.propose(trainer, trained, running.data, ckpt_path=None)
     people = asks_people(running.setup.oracle)
-    guesses = write_guesses(loop, query, Scorer(trainer, trained, running.data, None), dataset, root) if people else {}
+    guesses = write_guesses(loop, query, Scorer(trainer, tested, running.data, None), dataset, root) if people else {}
     return {
         "picks": picks_of(query, dataset),
         "pseudo": {dataset.ids[row]: relative(file, root) for row, file in pseudo.items()},
@@ -188,11 +193,15 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
         load_recorded(learner, folder, stage - 1, member, folder.progress(stage - 1))
     loop.member = data.member = member
     data.train_rows = None
-    if config.learner.committee.members > 1 and config.learner.committee.bootstrap:
+    committee = config.learner.committee
+    # A member that is tested alone trains on all labels, as the networks it is compared with.
+    alone = committee.tested == "member" and member == 0
+    if committee.members > 1 and committee.bootstrap and not alone:
         rng = random_stream(config.seed, stage, f"bootstrap {member}")
         data.train_rows = rng.choice(loop.pool.trainable, len(loop.pool.trainable), replace=True)
     contract = learner_of(learner)
-    data.unlabelled_batch = config.loader.batch_size if contract.wants_unlabelled else None
+    both = contract.wants_unlabelled and stage >= config.learner.unlabelled_from
+    data.unlabelled_batch = config.loader.batch_size if both else None
     monitor, mode = contract.monitor
     place = _place(running, stage, member)
     best, last = savers(place, monitor, mode)

@@ -15,7 +15,7 @@ from al_lightning.core.pool import LabelPool
 from al_lightning.core.query import Query
 from al_lightning.core.run_folder import RunFolder
 from al_lightning.core.seeds import random_stream
-from al_lightning.data import DenseDataset, PoolDataModule
+from al_lightning.data import DenseDataset
 from al_lightning.experiment.first import OnPixels, first_strategy
 from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of
 from al_lightning.experiment.setup import Setup, build_dataset
@@ -93,7 +93,7 @@ def cold_start(setup: Setup, folder: RunFolder, existing: list[int], number: int
     loop = ActiveLearningLoop(
         pool, OnPixels(strategy) if on_pixels else strategy, per_stage=number, seed=config.seed, cost=setup.cost
     )
-    data = PoolDataModule(setup.dataset, pool, config.loader.batch_size, config.loader.workers, setup.cache)
+    data = setup.data(setup.dataset, pool)
     trainer = setup.trainer(folder, [], 0, loop)
     query, _ = loop.propose(trainer, setup.learner(0), data, ckpt_path=None)
     where = "PCA of the pixels" if on_pixels else "the pretrained encoder" if "latent" in strategy.needs else "images"

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from al_lightning.config import CompleteConfig, ConfigError, from_saved
+from al_lightning.config import CompleteConfig, Config, ConfigError, from_saved
 from al_lightning.core.run_folder import RunFolder, fit_step
 from al_lightning.data import DenseDataset
 from al_lightning.experiment.best_weights import load_recorded
 from al_lightning.experiment.setup import build_learner, complete
 from al_lightning.experiment.start import dataset_of
 from al_lightning.learners import Committee
+from al_lightning.report.text import tested_text
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,20 @@ class Trained:
     config: CompleteConfig
     dataset: DenseDataset
     learner: pl.LightningModule
-    """With the best weights, on the CPU, in evaluation mode; a `Committee` where the run trains several."""
+    """With the best weights, in evaluation mode: what the run tests, a `Committee` where that is an ensemble."""
     stage: int
+
+    @property
+    def said(self) -> str:
+        """`one network of the committee of 4`; "" where the run trains one."""
+        committee = self.config.learner.committee
+        return tested_text(committee.members, committee.tested) if committee.members > 1 else ""
+
+
+def tested_members(config: Config) -> range:
+    """The members of the committee that the run tests: the first alone, or all."""
+    committee = config.learner.committee
+    return range(1 if committee.tested == "member" else committee.members)
 
 
 def saved_config(folder: RunFolder) -> CompleteConfig:
@@ -42,12 +55,12 @@ def saved_config(folder: RunFolder) -> CompleteConfig:
 
 
 def trained_stage(folder: RunFolder, config: CompleteConfig) -> int:
-    """The last stage of which all learners are trained.
+    """The last stage of which all learners that are tested are trained.
 
     Raises:
         ConfigError: no stage is trained yet.
     """
-    steps = {fit_step(member) for member in range(config.learner.committee.members)}
+    steps = {fit_step(member) for member in tested_members(config)}
     stage = -1
     while steps <= set(folder.progress(stage + 1)):
         stage += 1
@@ -63,7 +76,7 @@ def load_trained(
     mc_passes: int | None = None,
     device: torch.device | str = "cpu",
 ) -> Trained:
-    """Load the learner of a run.
+    """Load the learner that a run tests.
 
     Args:
         path: folder of the run.
@@ -86,7 +99,7 @@ def load_trained(
     data = dataset or dataset_of(folder, config)
     done = folder.progress(stage)
     members: list[pl.LightningModule] = []
-    for member in range(config.learner.committee.members):
+    for member in tested_members(config):
         members.append(build_learner(config, data, stage, member, mc_passes))
         load_recorded(members[-1], folder, stage, member, done)
     learner = members[0] if len(members) == 1 else Committee(members)

@@ -120,8 +120,8 @@ class DenseLearner(pl.LightningModule):
         return segmentation_loss(output, target) if self.objective == "bce-dice" else batch_dice_loss(output, target)
 
     def training_step(self, batch: Batch | dict[str, Batch], batch_idx: int) -> Tensor:
-        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}; there
-        is no discrepancy where all images are labelled."""
+        """Loss of a batch of labelled images or, with a discrepancy, of {"labelled": batch, "unlabelled": batch}; a
+        batch alone has no discrepancy."""
         both = cast(dict[str, Batch], batch)
         labelled = cast(Batch, both.get("labelled", batch))
         loss = self.loss(self(labelled["image"]), labelled["target"])

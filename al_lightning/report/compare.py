@@ -12,8 +12,8 @@ from al_lightning.report.group import Curve, Group
 from al_lightning.report.metrics import Metric
 from al_lightning.report.statistics import Floats, summarise
 
-_OWN = frozenset({"name", "seed", "runs_dir", "strategy", "oracle", "logging", "loader"})
-"""Sections of the config that may differ between runs without changing what is compared."""
+_OWN = ("name", "seed", "runs_dir", "strategy", "oracle", "logging", "loader.workers", "loader.cache")
+"""Keys and sections of the config that may differ between runs without changing what is compared."""
 
 
 def differing(group: Group) -> dict[str, dict[str, list[str]]]:
@@ -21,7 +21,7 @@ def differing(group: Group) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     flat = [(curve.label, flatten(run.config)) for curve in group.curves for run in curve.runs if run.config]
     for key in sorted({key for _, config in flat for key in config}):
-        if key.split(".")[0] in _OWN:
+        if any(f"{key}.".startswith(f"{own}.") for own in _OWN):
             continue
         values: dict[str, list[str]] = {}
         for label, config in flat:

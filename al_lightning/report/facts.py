@@ -9,7 +9,9 @@ from al_lightning.report.compare import differing
 from al_lightning.report.group import Group
 from al_lightning.report.grouping import recorded
 from al_lightning.report.runs import Run, lookup
+from al_lightning.report.tested import TESTED, ensembles_against_one, tested_by_label
 from al_lightning.report.text import plural
+from al_lightning.report.training import steps_by_stage, unequal_steps
 
 Facts = list[tuple[str, str]]
 """Terms and what they are."""
@@ -19,11 +21,13 @@ CLICKS = {
     "contours": "corners of simplified mask outlines, an estimate: no annotator made these clicks",
 }
 """Where the clicks of a run come from."""
+PASSES = {"unlabelled": "the unlabelled images", "longest": "the longer of what the learner trains on"}
+"""What an epoch is a pass over, where it is not the labelled images."""
 RESTART = {"scratch": "from scratch", "finetune": "from the weights of the one before"}
 
 
 def warnings(group: Group) -> list[str]:
-    """A sentence for each kind of overlap of test set and pool."""
+    """A sentence for each kind of overlap of test set and pool, and where strategies train or are tested unequally."""
     lines: dict[str, None] = {}
     for run in group.runs:
         by_id = lookup(run.environment, "dataset.overlap.by_id") or 0
@@ -36,7 +40,7 @@ def warnings(group: Group) -> list[str]:
                 "A model may have been trained on images that it is tested on; these figures cannot be compared "
                 "with those of a clean split."
             ] = None
-    return list(lines)
+    return [*lines, *unequal_steps(group), *ensembles_against_one(group)]
 
 
 def notes(group: Group) -> list[str]:
@@ -83,7 +87,8 @@ def settings(group: Group) -> Facts:
         ("Learner", group.learner),
         ("Each stage starts", RESTART.get(restart, restart)),
         ("Image size", str(lookup(environment, "dataset.size") or _values(runs, "dataset.options.size"))),
-        ("A stage trains", ", or ".join(dict.fromkeys(map(_training, runs)))),
+        ("A stage trains", "; or ".join(dict.fromkeys(map(_training, runs))) + steps_by_stage(runs)),
+        *([("Tested", text)] if (text := tested_by_label(group)) else []),
         ("Budget", _budget(runs)),
         ("Strategies", "; ".join(strategies)),
     ]
@@ -111,12 +116,16 @@ def _training(run: Run) -> str:
     if time := lookup(run.config, "trainer.max_time"):
         limits.append(str(time))
     said = " or ".join(limits) or "not recorded"
+    if limits and (first := lookup(run.config, "learner.initial_epochs")):
+        said = f"{plural(first, 'epoch')} at the first stage, then {said}"
+    if over := PASSES.get(str(lookup(run.config, "learner.epoch"))):
+        said += f", each a pass over {over}"
     if patience := lookup(run.config, "learner.patience"):
         said += f", less after {plural(patience, 'epoch')} without a better validation result"
     if (members := lookup(run.config, "learner.committee.members") or 1) > 1:
-        said += f", {members} learners" + (
-            " on bootstraps" if lookup(run.config, "learner.committee.bootstrap") else ""
-        )
+        said += f", {members} learners"
+        if lookup(run.config, "learner.committee.bootstrap"):
+            said += ", all but the first" * (lookup(run.config, TESTED) == "member") + " on bootstraps"
     if lookup(run.config, "learner.augment") == "flips":
         said += ", with random flips"
     return said

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _RUN = ("experiment", "strategy", "variant", "seed")
-_STAGE = ("stage", "labelled", "fraction")
+_STAGE = ("stage", "labelled", "fraction", "steps")
 _NESTED = ("cost", "val", "test", "seconds")
 
 
@@ -25,18 +25,19 @@ def to_frame(runs: Iterable[Run]) -> DataFrame:
         stage: from 0.
         labelled: images (regions count as the number of images that have as many pixels).
         fraction: labelled fraction of the pool, in [0, 1].
+        steps: of the optimiser in the stage's training.
         cost.<term>: images, pixels at the images' own size, clicks, and further terms; a count each.
         val.<metric>, test.<metric>: ratios in [0, 1], keys that end in `_cm` in cm, distances of objects in pixels.
         seconds.<step>: wall-clock seconds of fit, test, score and select.
-    A value that a stage does not have is NaN. Without any stage the first seven columns are there and empty.
+    A value that a stage does not have is NaN. Without any stage the first eight columns are there and empty.
 
     Raises:
         ImportError: pandas is not installed.
 
     Example:
         >>> from pathlib import Path
-        >>> row = {"stage": 0, "labelled": 30, "fraction": 0.1, "cost": {"images": 30, "clicks": None},
-        ...        "val": {}, "test": {"miou": 0.61}, "seconds": {"fit": 100.0}}
+        >>> row = {"stage": 0, "labelled": 30, "fraction": 0.1, "steps": 60,
+        ...        "cost": {"images": 30, "clicks": None}, "val": {}, "test": {"miou": 0.61}, "seconds": {"fit": 100.0}}
         >>> run = Run(Path("."), "polyps", "ceal,gamma=0.3", 1, (row,), {}, {})
         >>> for column, value in to_frame([run]).iloc[0].items():
         ...     print(column, value)
@@ -47,6 +48,7 @@ def to_frame(runs: Iterable[Run]) -> DataFrame:
         stage 0
         labelled 30
         fraction 0.1
+        steps 60
         cost.images 30
         cost.clicks nan
         test.miou 0.61
@@ -69,7 +71,7 @@ def to_frame(runs: Iterable[Run]) -> DataFrame:
     columns = list(dict.fromkeys([*_RUN, *_STAGE, *nested]))
     frame = DataFrame(lines, columns=columns)
     # A term that no stage has, None throughout, would be a column of objects.
-    return frame.astype({key: float for key in nested if frame[key].isna().all()})
+    return frame.astype({key: float for key in ("steps", *nested) if frame[key].isna().all()})
 
 
 def _nested(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from al_lightning.config.yaml_text import read_yaml
 from al_lightning.core.json_files import MAYBE_NUMBER, expect, read_json
-from al_lightning.core.run_folder import read_rows
+from al_lightning.core.run_folder import RunFolder, read_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -151,10 +151,23 @@ def read_run(folder: Path) -> Run:
         experiment=folder.parent.parent.name,
         strategy=folder.parent.name,
         seed=int(seed.group(1)),
-        rows=read_rows(folder / "stages.jsonl"),
+        rows=tuple(_with_steps(row, folder) for row in read_rows(folder / "stages.jsonl")),
         config=config,
         environment=environment,
     )
+
+
+def _with_steps(row: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """The row with its number of steps, which rows of earlier versions have not and the states of their stages have."""
+    if "steps" in row:
+        return row
+    try:
+        done = RunFolder(folder).progress(row["stage"])
+    except ValueError:  # a damaged state is for `resume` to report; the row is whole
+        done = {}
+    fits = [step for name, step in done.items() if name.startswith("fit") and isinstance(step, Mapping)]
+    steps = max((fit["steps"] for fit in fits if isinstance(fit.get("steps"), int)), default=None)
+    return row if steps is None else {**row, "steps": steps}
 
 
 def find_runs(paths: Iterable[str | Path]) -> list[Run]:

@@ -70,3 +70,30 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}\u00a0min\u00a0{whole % 60}\u00a0s"
     return f"{whole // 3600}\u00a0h\u00a0{whole % 3600 // 60}\u00a0min"
+
+
+def steps_text(steps: Sequence[int | str]) -> str:
+    """The steps of the stages: one number where all are equal.
+
+    Example:
+        >>> steps_text([2000, 2000, 2000]), steps_text([1450, 140, 130]), steps_text([1])
+        ('2000 steps', '1450, 140, 130 steps', '1 step')
+    """
+    shown = steps[:1] if len(set(steps)) == 1 else steps
+    return plural(", ".join(map(str, shown)), "step")
+
+
+def tested_text(members: int, tested: str | None) -> str:
+    """Which networks are tested, of how many that a stage trains.
+
+    Args:
+        members: of the committee; 1 without one.
+        tested: learner.committee.tested; None for a version without it, which tested the ensemble.
+
+    Example:
+        >>> tested_text(4, "member"), tested_text(4, "ensemble"), tested_text(1, "ensemble")
+        ('one network of the committee of 4', 'the ensemble of the committee of 4', 'one network')
+    """
+    if members == 1:
+        return "one network"
+    return f"{'one network' if tested == 'member' else 'the ensemble'} of the committee of {members}"

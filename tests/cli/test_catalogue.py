@@ -65,7 +65,8 @@ def test_the_former_path_works_where_there_is_no_such_folder(tmp_path, monkeypat
 
 def test_other_layers_of_the_variants():
     assert load(["clinicdb-s2-asa"]).learner.committee.members == 4
-    assert load(["clinicdb-s2-asa"]).learner.options["attention"] is True
+    assert load(["clinicdb-s2-asa"]).learner.committee.tested == "member"
+    assert "attention" not in load(["clinicdb-s2-asa"]).learner.options
     assert load(["clinicdb-s2-random"]).learner.committee.members == 1
     assert load(["isic-ceal"]).learner.mc_passes == load(["depth-unc-ta-coreset"]).learner.mc_passes == 20
     assert load(["clinicdb-uncertainty-clustering-no-discrepancy"]).learner.options["discrepancy"] == 0

@@ -179,7 +179,7 @@ def test_the_shorter_of_two_loaders_goes_round_in_new_orders(kvasir_root):
     dataset = kvasir(str(kvasir_root), 16, validation=4)
     pool = LabelPool(dataset.pool, dataset.ids)
     pool.commit(Query.of(dataset.pool[:4], "initial"), 0)
-    data = PoolDataModule(dataset, pool, batch_size=4)
+    data = PoolDataModule(dataset, pool, batch_size=4, epoch="longest")
     data.setup("fit")
     data.unlabelled_batch = 3
     batches = [batch for batch, _, _ in data.train_dataloader()]

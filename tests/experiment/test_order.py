@@ -16,8 +16,9 @@ from al_lightning.experiment import stages
 
 Weights = list[dict[str, torch.Tensor]]
 LEARNERS: dict[str, dict[str, Any]] = {
-    "plain": {"learner": {"options": {"dropout": 0.5}}},
-    "unlabelled": {"learner": {"options": {"dropout": 0.5, "discrepancy": 0.1}}},
+    "plain": {"learner": {"epoch": "unlabelled", "options": {"dropout": 0.5}}},
+    "unlabelled": {"learner": {"epoch": "unlabelled", "options": {"dropout": 0.5, "discrepancy": 0.1}}},
+    "unlabelled, epochs of the labelled": {"learner": {"unlabelled_from": 1, "options": {"discrepancy": 0.1}}},
     "pix2pix": {"learner": {"name": "pix2pix", "options": {"multiplier": 1 / 32, "lr": 0.001}}},
     "committee": {"learner": {"committee": {"members": 2, "bootstrap": True}}, "strategy": {"name": "suggestive"}},
 }
@@ -35,7 +36,7 @@ def write(tiny, write_config):
         for section, values in LEARNERS[kind].items():
             old = tiny.get(section, {})
             tiny[section] = old | values if "name" not in values else dict(values)
-        if kind == "unlabelled":
+        if kind in ("unlabelled", "unlabelled, epochs of the labelled"):
             tiny["learner"]["options"] = {"widths": [4, 8], "lr": 0.01, "dropout": 0.5, "discrepancy": 0.1}
         if kind == "plain":
             tiny["learner"]["options"] = {"widths": [4, 8], "lr": 0.01, "dropout": 0.5}
@@ -103,13 +104,13 @@ def test_stopped_after_an_epoch_with_any_number_of_workers_it_ends_with_the_same
     kind, write, last_weights, monkeypatch
 ):
     path = write(kind)
-    rows, weights = run_whole(path, f"whole-{kind}", last_weights)
+    rows, weights = run_whole(path, "whole", last_weights)
     trainings = 4 if kind == "committee" else 2
     assert len(weights) == trainings
     for workers, epoch in ((0, 1), (1, 0), (2, 1)):
         other = run_stopped(
             path,
-            f"{kind}-{workers}",
+            f"workers-{workers}",
             last_weights,
             monkeypatch,
             epoch,

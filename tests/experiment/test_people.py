@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from al_lightning.cli import main
@@ -16,6 +17,7 @@ from al_lightning.config import load
 from al_lightning.core.waiting import Waiting
 from al_lightning.experiment import complete, resume, run
 from al_lightning.experiment.first import first_strategy
+from al_lightning.experiment.trained import load_trained
 
 
 def config(*overrides: str):
@@ -212,3 +214,22 @@ def test_the_first_images_can_be_picked_by_a_strategy(here: Path) -> None:
         sources = [line["source"] for line in csv.DictReader(file)]
     assert sources == ["test"] * 4 + ["validation"] * 3 + ["initial: pca-k-center on images"] * 4
     assert first_strategy("ta-coreset").needs == {"latent"}
+
+
+@pytest.mark.parametrize("tested", ["member", "ensemble"])
+def test_guesses_are_of_the_networks_that_the_run_tests(here: Path, tested: str) -> None:
+    waits(
+        "learner.committee.members=2",
+        f"learner.committee.tested={tested}",
+        "learner.options.lr=0.01",
+        "trainer.max_epochs=6",
+    )
+    annotate(asked(0))
+    waits()
+    learner = load_trained(RUN).learner
+    for name in asked(1):
+        pixels = torch.from_numpy(np.asarray(Image.open(f"frames/{name}.png")).transpose(2, 0, 1).copy())[None]
+        with torch.no_grad():
+            found = learner.predict_step({"rows": torch.tensor([0]), "image": pixels}, 0).probabilities
+        guess = np.asarray(Image.open(RUN / f"queries/stage-001/guesses/{name}.png"))
+        assert np.array_equal(guess > 0, found[0].argmax(0).numpy() > 0)

@@ -110,7 +110,7 @@ def test_unlabelled_batches_train_and_an_epoch_is_a_pass_over_them(kvasir_root):
     dataset = kvasir(str(kvasir_root), 16, validation=4)
     pool = LabelPool(dataset.pool, dataset.ids)
     pool.commit(Query.of(dataset.pool[:4], "initial"), 0)
-    data = PoolDataModule(dataset, pool, batch_size=3)
+    data = PoolDataModule(dataset, pool, batch_size=5, epoch="unlabelled")
     data.unlabelled_batch = 5
     learner = unet(dataset.task, (16, 16), widths=[4, 8], discrepancy=0.5)
     assert learner.wants_unlabelled

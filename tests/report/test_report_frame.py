@@ -9,7 +9,7 @@ from report_runs import SCORES, count, edit, fake, scored
 
 from al_lightning.report import find_runs, to_frame
 
-FIRST = ["experiment", "strategy", "variant", "seed", "stage", "labelled", "fraction"]
+FIRST = ["experiment", "strategy", "variant", "seed", "stage", "labelled", "fraction", "steps"]
 
 
 def test_every_stage_of_every_run_is_a_line(tmp_path):
