@@ -45,6 +45,11 @@ class Mixture:
     def needs(self) -> frozenset[str]:
         return self.uncertain.needs | self.diverse.needs
 
+    @property
+    def parts(self) -> tuple[Strategy, Strategy]:
+        """The two strategies."""
+        return self.uncertain, self.diverse
+
     def prepare(self, context: StageContext) -> Mixture:
         """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
         return replace(self, uncertain=prepared(self.uncertain, context), diverse=prepared(self.diverse, context))
@@ -97,6 +102,11 @@ class RegionMixture:
     @property
     def needs(self) -> frozenset[str]:
         return self.uncertain.needs | self.diverse.needs
+
+    @property
+    def parts(self) -> tuple[Strategy | RegionStrategy, ...]:
+        """The two strategies."""
+        return self.uncertain, self.diverse
 
     def prepare(self, context: StageContext) -> RegionMixture:
         """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
