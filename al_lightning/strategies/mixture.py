@@ -70,7 +70,7 @@ class Mixture:
                     picks = strategy.select(left, number, rng)
                     new = picks.subset(~np.isin(picks.rows, chosen.rows))
                     chosen += candidates.also_labelled(chosen.rows).within_quota(new)
-        return chosen
+        return chosen.without_pseudo_picks()
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class RegionMixture:
         for strategy, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
             if number > 0 and asks_for_regions(strategy):
                 chosen += strategy.select(candidates.also_labelled(chosen.rows), wanted, rng)
-        return chosen
+        return chosen.without_pseudo_picks()
 
 
 def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = GAMMA) -> Strategy | RegionStrategy:
