@@ -24,8 +24,11 @@ LARGE = 10_000_000
 
 @dataclass(frozen=True)
 class UncertaintyClustering:
-    """Partition U into B clusters by weighted k-means, w = max(I, 0) + 1e-8, and take the image nearest each
+    """Partition U into B clusters by k-means weighted with w = max(I, 0) + 1e-8, and take the image nearest each
     centroid; of equally near ones the one of higher I.
+
+    Clusters minimise Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖² or, with `size_normalised`, the same with a factor 1/|S_k| of
+    each cluster, eq. 4 of the paper.
 
     I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the encoder map of `level` and ŷ the probabilities
     resized to it; descriptors are F, the spatial mean of E. Class 0 is the background, all others foreground.
@@ -36,13 +39,15 @@ class UncertaintyClustering:
         clustering (bool): False is the ablation that takes the B images of highest I. Default True.
         restarts (int | None): runs of k-means, at least 1. Default None: 10, or 1 where one step compares more than
             10,000,000 pairs of image and centroid, so that a selection takes a minute instead of an hour.
-        iterations (int | None): maximum of Lloyd steps in each run, at least 1. Default None: 300, or 20 for so many
-            pairs.
+        iterations (int | None): maximum of Lloyd steps in each run, and of sweeps of `size_normalised`, at least 1.
+            Default None: 300, or 20 for so many pairs.
         level (str): the encoder map E, at least 2 x 2 with two channels, because I is 1 for every image on 1 x 1:
             "deepest" as in the paper, or "encoder.i", of which "encoder.0" is the finest. pix2pix has a deepest map of
             1 x 1; its "encoder.6" is 2 x 2 and its "encoder.3" 16 x 16 for 256 x 256 pixels. Default "deepest".
-        size_normalised (bool): compare runs by eq. 4 of the paper, which divides by cluster sizes; experimental.
-            Default False.
+        size_normalised (bool): divide the sum of each cluster by its number of images, as eq. 4 of the paper does, and
+            minimise this by moves of single images, each of which lowers it. Default False: weighted k-means, because
+            the minimum of eq. 4 is B - 1 single images and one cluster of all others, unless B clusters would leave
+            less than about 1/B of the variance inside.
     """
 
     uncertainty: bool = True
