@@ -12,6 +12,8 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -187,12 +189,36 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.nn.functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
+def too_small(shape: Sequence[int]) -> bool:
+    """Whether a map (..., D, h, w) is below what `class_features` are compared on.
+
+    On 1 x 1, F₁ = ŷ₁E and F₀ = ŷ₀E are parallel for every image, and with one channel all vectors are.
+
+    Example:
+        >>> too_small((512, 1, 1)), too_small((1, 8, 8)), too_small((512, 2, 2))
+        (True, True, False)
+    """
+    return min(shape[-3:]) < 2
+
+
+def small_map(shape: Sequence[int]) -> str:
+    """What is wrong with a map that is `too_small`.
+
+    Example:
+        >>> small_map((512, 1, 1))
+        'cos(F₁, F₀) of a map of 1 x 1 (512 channels) is 1 for every image; it needs 2 x 2 and 2 channels'
+    """
+    channels, height, width = shape[-3:]
+    fault = "is 1 for every image" if channels == 1 or height == width == 1 else "compares too few positions"
+    return f"cos(F₁, F₀) of a map of {height} x {width} ({channels} channels) {fault}; it needs 2 x 2 and 2 channels"
+
+
 def class_features(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
     """F₁ and F₀ (B, D) of Huang et al. 2024: spatial means of ŷ_c⊙E, in float32.
 
     Args:
         probabilities: (B, C, H, W), resized to the map; class 0 is the background, all others are foreground.
-        features: E (B, D, h, w), the deepest encoder map.
+        features: E (B, D, h, w), an encoder map, in the paper the deepest.
 
     Example:
         >>> background = torch.tensor([[[[1.0, 0.0]]]])  # left pixel background, right pixel foreground

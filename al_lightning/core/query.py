@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,10 @@ class Pseudo:
     """soft: the foreground probability; hard: the argmax; confident: the argmax where the pixel entropy
     (nats) is at most `threshold`, `IGNORE` elsewhere."""
     threshold: float = 0.0
+    distribution: Literal["mean", "deterministic"] = "mean"
+    """Whose targets they are where there are MC passes: mean, the distribution `Prediction.probabilities` over the same
+    passes as in the scoring, by which a strategy that measures it has chosen them; deterministic, one pass with dropout
+    off."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,23 @@ class Query:
         rows = np.asarray(rows, dtype=np.int64)
         values = np.full(len(rows), np.nan) if score is None else np.asarray(score, dtype=np.float64)
         return cls(rows, (source,) * len(rows), values, regions=None if regions is None else tuple(regions))
+
+    @property
+    def pseudo_picks(self) -> NDArray[np.bool_]:
+        """(n,) which of the rows to pseudo-label are picked as whole images too."""
+        if self.pseudo is None:
+            return np.zeros(0, dtype=bool)
+        whole = [
+            row for row, region in zip(self.rows, self.regions or (None,) * len(self), strict=True) if region is None
+        ]
+        return np.isin(self.pseudo.rows, np.array(whole, dtype=np.int64))
+
+    def without_pseudo_picks(self) -> Query:
+        """The same, where an image that is picked gets no pseudo-label, which would replace its label."""
+        if self.pseudo is None:
+            return self
+        left = replace(self.pseudo, rows=self.pseudo.rows[~self.pseudo_picks])
+        return replace(self, pseudo=left if len(left.rows) else None)
 
     def __len__(self) -> int:
         return len(self.rows)

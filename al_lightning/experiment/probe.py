@@ -32,14 +32,12 @@ from al_lightning.core.seeds import random_stream
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.finite import unfinite
 from al_lightning.experiment.rehearsal import rehearsal
-from al_lightning.experiment.setup import Setup, trainer_options
+from al_lightning.experiment.setup import FEW, Setup, trainer_options
 from al_lightning.experiment.signals import Guard, guarded
 from al_lightning.learners import LEARNERS
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}
 """Arguments of the Trainer for one epoch; `limit_*_batches` are 1 unless the user set them."""
-FEW = 2
-"""Stochastic passes of the first pass over one batch; more show nothing more."""
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
 
 

@@ -138,6 +138,8 @@ def select_query(
         raise ValueError(f"per_stage={per_stage}: expected between 1 and the {(~mask).sum()} unlabelled rows")
     if strategy not in get_args(Choice):
         raise ValueError(f"strategy={strategy!r}: expected one of {', '.join(map(repr, get_args(Choice)))}")
+    if strategy == "density" and features.shape[1] == 1:
+        raise ValueError("features: have 1 dimension, where any cosine is 1 or -1; give 2 or more, or another strategy")
     score = _scores(scores, strategy, mask)
     quota = _quota(groups, cap, count_labelled, mask)
     if quota is not None and per_stage > (most := quota.available(np.flatnonzero(~mask))):

@@ -36,7 +36,7 @@ from al_lightning.experiment.held_out import held_out
 from al_lightning.experiment.progress import Progress, wanted
 from al_lightning.experiment.signals import Guard, guarded
 from al_lightning.learners import LEARNERS, Committee
-from al_lightning.loop import check_needs
+from al_lightning.loop import check_measure, check_needs
 from al_lightning.oracles import ORACLES
 from al_lightning.strategies import STRATEGIES
 from al_lightning.strategies.spread import Spread
@@ -44,6 +44,8 @@ from al_lightning.strategies.spread import Spread
 NESTED: dict[type, Mapping[str, Callable[..., Any]]] = {Strategy: STRATEGIES}
 Fit: TypeAlias = Callable[[CompleteConfig, int], CompleteConfig]
 """(config, images of the pool) -> the config with a budget that the pool has."""
+FEW = 2
+"""Stochastic passes where one image or batch is tried; more show nothing more."""
 PROVIDED = ("target_file", "dataset")
 """Parameters that an oracle gets from the dataset; all others are its options."""
 OF_LEARNER = ("task", "size")
@@ -189,6 +191,7 @@ def prepare(
         )
     try:
         learner = build_learner(config, dataset)
+        set_mc_passes(learner, min(config.learner.mc_passes, FEW))
         if config.learner.committee.members > 1:
             learner = Committee([learner] * 2)
         check_needs(strategy, learner)
@@ -196,6 +199,10 @@ def prepare(
         raise
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    try:
+        check_measure(strategy, learner, dataset.size)
+    except ValueError as error:
+        raise ConfigError(f"strategy.name={config.strategy.name}: {error}") from None
     return Setup(config, dataset, strategy, oracle, plan, spread_of(config, dataset, strategy))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from al_lightning.core.task import IGNORE
-from al_lightning.uncertainty import class_features
+from al_lightning.uncertainty import class_features, small_map, too_small
 
 
 def segmentation_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -104,8 +105,8 @@ class Discrepancy:
         ValueError: weight ≤ 0, or delta outside [−1, 1).
 
     Example:
-        >>> p = torch.full((1, 2, 1, 1), 0.5)  # foreground and background have the same features
-        >>> round(Discrepancy(delta=0.2)(p, torch.ones(1, 3, 1, 1)).item(), 3)
+        >>> p = torch.full((1, 2, 2, 2), 0.5)  # foreground and background have the same features
+        >>> round(Discrepancy(delta=0.2)(p, torch.ones(1, 3, 2, 2)).item(), 3)
         0.8
     """
 
@@ -121,12 +122,27 @@ class Discrepancy:
             )
 
     def __call__(self, p: Tensor, features: Tensor) -> Tensor:
-        """Probabilities (B, C, H, W) and the deepest map (B, D, h, w) -> scalar, not yet multiplied by `weight`."""
+        """Probabilities (B, C, H, W) and the deepest map (B, D, h, w) -> scalar, not yet multiplied by `weight`.
+
+        Raises:
+            ValueError: the map is below 2 x 2 or has one channel, where the cosine is 1 and has no gradient.
+        """
+        check_map(features.shape)
         foreground, background = class_features(p.detach() if self.detach_mask else p, features)
         found = (foreground.norm(dim=1) >= 1e-6) & (background.norm(dim=1) >= 1e-6)
         cosine = F.cosine_similarity(foreground, background, dim=1, eps=1e-8)
         loss: Tensor = (F.relu(cosine - self.delta) * found).mean()
         return loss
+
+
+def check_map(shape: Sequence[int], remedy: str = "take larger images") -> None:
+    """Check that the loss of feature discrepancy has a gradient on a map (..., D, h, w).
+
+    Raises:
+        ValueError: it has none.
+    """
+    if too_small(shape):
+        raise ValueError(f"discrepancy: {small_map(shape)}; {remedy}")
 
 
 def masked_l1(y: Tensor, truth: Tensor, valid: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Literal
 from al_lightning.core.arrays import Size
 from al_lightning.core.task import Task
 from al_lightning.learners.dense import DenseLearner, checked
-from al_lightning.learners.losses import Discrepancy
+from al_lightning.learners.losses import Discrepancy, check_map
 from al_lightning.networks.smp import HALF, SmpNetwork
 from al_lightning.networks.unet import PlainUNet
 
@@ -60,7 +60,7 @@ def unet(
 
     Raises:
         ValueError: weights without an encoder or that do not fit it, an unknown encoder, a size that the network
-            cannot halve, or an option out of range.
+            cannot halve, a discrepancy on a deepest map below 2 x 2, or an option out of range.
         FileNotFoundError: weights that are no file and cannot be downloaded.
     """
     network: PlainUNet | SmpNetwork
@@ -73,4 +73,10 @@ def unet(
         network = SmpNetwork("Unet", encoder, encoder_weights, task.channels, dropout)
         mean, std = network.mean, network.std
     extra = Discrepancy(discrepancy, delta, detach_mask) if discrepancy else None
-    return DenseLearner(checked(network, size), task, lr, betas, weight_decay, mean, std, extra, loss, grey)
+    checked(network, size)
+    if extra is not None:
+        deepest = [side // network.multiple for side in size]
+        wider = "set more learner.options.widths, the last above 1"
+        larger = f"set dataset.options.size={2 * network.multiple}, or fewer learner.options.widths"
+        check_map((network.width, *deepest), wider if network.width < 2 else larger)
+    return DenseLearner(network, task, lr, betas, weight_decay, mean, std, extra, loss, grey)

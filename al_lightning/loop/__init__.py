@@ -2,6 +2,6 @@
 
 from al_lightning.loop.callback import ActiveLearningLoop
 from al_lightning.loop.pseudo import pseudo_targets
-from al_lightning.loop.scorer import Scorer, check_needs
+from al_lightning.loop.scorer import Scorer, check_measure, check_needs
 
-__all__ = ["ActiveLearningLoop", "Scorer", "check_needs", "pseudo_targets"]
+__all__ = ["ActiveLearningLoop", "Scorer", "check_measure", "check_needs", "pseudo_targets"]

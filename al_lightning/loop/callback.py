@@ -306,6 +306,7 @@ class ActiveLearningLoop(pl.Callback):
             for row, target in zip(prediction.rows.tolist(), targets.cpu().numpy(), strict=True):
                 write_atomic(Path(files[row]), array_bytes(target), sync=False)
 
+        torch.manual_seed(torch_seed(self.seed, self.stage, "score"))  # MC passes drop what they dropped in the scoring
         self.visit(wanted.rows, write, replace(scorer, checkpoint=None))  # with the weights that scored the pool
         if folder.is_dir():  # not where other ranks wrote all
             sync_folder(folder)

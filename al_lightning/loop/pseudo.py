@@ -24,7 +24,8 @@ def pseudo_targets(prediction: Prediction, wanted: Pseudo) -> Tensor:
         >>> pseudo_targets(Prediction(torch.tensor([0]), probabilities=p), wanted).tolist()
         [[[0, 255]]]
     """
-    p = prediction.probabilities if prediction.deterministic is None else prediction.deterministic()
+    single = prediction.deterministic if wanted.distribution == "deterministic" else None
+    p = prediction.probabilities if single is None else single()
     if p is None:
         raise ValueError("pseudo-labels need a learner that provides 'probabilities'")
     if wanted.kind == "soft":

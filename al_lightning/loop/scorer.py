@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.accelerators import CPUAccelerator
 
+from al_lightning.core.arrays import Size
 from al_lightning.core.checkpoint_file import load_weights
+from al_lightning.core.learner import learner_of
+from al_lightning.core.prediction import Batch
 from al_lightning.core.strategy import RegionStrategy, Strategy
 
 
@@ -31,6 +36,34 @@ def check_needs(strategy: Strategy | RegionStrategy, learner: pl.LightningModule
             f"{type(learner).__name__} does not provide (it provides {sorted(provides - {'images'})})"
             + "".join(remedy.get(name, "") for name in sorted(missing))
         )
+
+
+DESCRIPTORS = frozenset({"features", "levels", "latent", "members"})
+"""Fields of `Prediction` whose shape depends on the network and on the size of the image."""
+
+
+def check_measure(strategy: Strategy | RegionStrategy, learner: pl.LightningModule, size: Size) -> None:
+    """Let a strategy that reads maps or latents measure one blank image, so that a shape of which it makes nothing is
+    refused before the first training. A mixture's `parts` are tried one by one; what trains or scans something first
+    (`prepare`) is not tried.
+
+    Args:
+        strategy: has what it needs of the learner.
+        learner: on the CPU, set to evaluation mode.
+        size: (H, W) of the learner's image.
+
+    Raises:
+        ValueError: the strategy refuses the prediction.
+    """
+    parts: Iterable[Strategy | RegionStrategy] = getattr(strategy, "parts", (strategy,))
+    tried = [part for part in parts if part.needs & DESCRIPTORS and not hasattr(part, "prepare")]
+    if not tried:
+        return
+    blank: Batch = {"rows": torch.zeros(1, dtype=torch.int64), "image": torch.zeros(1, 3, *size, dtype=torch.uint8)}
+    with torch.no_grad():
+        prediction = learner_of(learner.eval()).predict_step(blank, 0)
+        for part in tried:
+            part.measure(prediction)
 
 
 @dataclass(frozen=True)

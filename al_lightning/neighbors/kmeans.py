@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from al_lightning.core.progress import Progress, part, silent
+from al_lightning.neighbors.partition import Clusters, totals
 from al_lightning.neighbors.search import Float32, Float64, Frame, Int64, Points, matrix, searcher
+from al_lightning.neighbors.size_normalised import minimise
 
 SAMPLE = 2**28
 """Bytes of float32 vectors that k-means runs on: 131,072 of 512 dimensions."""
@@ -40,6 +42,9 @@ def weighted_kmeans(
 ) -> KMeans:
     """Weighted k-means, min Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖², by Lloyd steps from k-means++ seeds.
 
+    With `size_normalised` the sum of each cluster is divided by its size |S_k| (Huang et al. 2024, eq. 4), and descents
+    of this objective start from the best of these partitions and from another (`size_normalised.minimise`).
+
     Seeds are drawn with probability ∝ w·D² (greedy k-means++); each vector is assigned to its nearest centroid;
     μ_k = Σ wF / Σ w; an empty cluster is moved to argmax w‖F − μ‖² over clusters of two or more. Copies of a
     vector count as one vector of their summed weight. The best of all partitions is returned.
@@ -50,14 +55,13 @@ def weighted_kmeans(
         clusters: K; where fewer vectors are distinct, each of those is a cluster.
         rng: for the seeds.
         restarts: number of runs with seeds of their own.
-        iterations: maximum of Lloyd steps of one run.
+        iterations: maximum of Lloyd steps of one run, and of sweeps of a descent.
         tolerance: a run ends when Σ_k ‖Δμ_k‖² ≤ tolerance · (mean variance of a dimension).
-        size_normalised: compare partitions by eq. 4 of Huang et al. 2024, which divides each cluster's sum by
-            |S_k|; experimental, because Lloyd steps may increase it.
+        size_normalised: the sum of a cluster is divided by its number of vectors, copies included.
         positions: (n,) of the vectors to partition among the features; None: all.
         progress: told of the seeds and steps that are done, of all that there can be.
         memory: bytes of float32 vectors that are partitioned. Of more, a random sample of this size is; then every
-            vector goes to its nearest centroid.
+            vector goes to its nearest centroid or, size-normalised, to the cluster where the objective grows least.
 
     Raises:
         ValueError: a feature is NaN or infinite, a weight is not a positive number, or a count is below 1.
@@ -76,29 +80,27 @@ def weighted_kmeans(
         raise ValueError(f"weighted_kmeans: expected at least 1 of each: {counts}")
     frame = Frame.of(z)
     most = max(memory // (4 * z.shape[1]), clusters)
-    if len(rows) > most:
-        some = np.sort(rng.choice(len(rows), most, replace=False))
+    sampled = len(rows) > most
+    some = np.sort(rng.choice(len(rows), most, replace=False)) if sampled else np.arange(len(rows))
+    if sampled:
         x, member = _distinct(frame.apply(z, rows[some]))
-        centroids = _lloyd(
-            x,
-            member,
-            given[some],
-            clusters,
-            rng,
-            restarts,
-            iterations,
-            tolerance,
-            size_normalised,
-            part(progress, 0, 0.9),
-        )[0]
-        return _assign_all(Points.of(z, frame, rows, 0), given, centroids, part(progress, 0.9, 1))
-    x, member = np.unique(frame.apply(z, rows), axis=0, return_inverse=True)
-    member = member.reshape(-1).astype(np.int64)
-    centroids, assignment, inertia = _lloyd(
-        x, member, given, clusters, rng, restarts, iterations, tolerance, size_normalised, progress
-    )
+    else:
+        x, member = np.unique(frame.apply(z, rows), axis=0, return_inverse=True)
+        member = member.reshape(-1).astype(np.int64)
+    whole = part(progress, 0, 0.9) if sampled else progress
+    steps = part(whole, 0, 0.5) if size_normalised else whole
+    options = (clusters, rng, restarts, iterations, tolerance, size_normalised, steps)
+    centroids, assignment, inertia = _lloyd(x, member, given[some], *options)
+    found: Clusters | None = None
+    if size_normalised and clusters < len(x):
+        w, copies = np.bincount(member, given[some]).astype(np.float64), np.bincount(member).astype(np.float64)
+        found = minimise(Clusters(x, w, copies, assignment, clusters), iterations, part(whole, 0.5, 1))
+        centroids, assignment, inertia = found.means(), found.assignment, found.cost
+    if sampled:
+        points = Points.of(z, frame, rows, 0)
+        return _assign_all(points, given, centroids, part(progress, 0.9, 1), found)
     progress("k-means", 1.0)
-    return KMeans(centroids / frame.scale + frame.offset, assignment, inertia / frame.scale**2)
+    return KMeans(centroids / frame.scale + frame.offset, assignment[member], inertia / frame.scale**2)
 
 
 def _lloyd(
@@ -113,9 +115,9 @@ def _lloyd(
     size_normalised: bool,
     progress: Progress,
 ) -> tuple[Float64, Int64, float]:
-    """Centroids, cluster of each vector and objective in a frame; the vectors are x[member] of distinct x."""
+    """Centroids, cluster of each distinct vector and objective in a frame; the vectors are x[member]."""
     if clusters >= len(x):
-        return x.astype(np.float64), member, 0.0
+        return x.astype(np.float64), np.arange(len(x)), 0.0
     trials = 2 + int(np.log(clusters))
     seeding = trials / (trials + iterations)
     w: Float64 = np.bincount(member, given).astype(np.float64)
@@ -137,7 +139,7 @@ def _lloyd(
                 best, kept = cost, (centroids, assignment)
             if shift <= enough or np.array_equal(before, assignment):
                 break
-    return kept[0], kept[1][member], best
+    return kept[0], kept[1], best
 
 
 def _distinct(vectors: Float32) -> tuple[Float32, Int64]:
@@ -149,20 +151,29 @@ def _distinct(vectors: Float32) -> tuple[Float32, Int64]:
     return vectors[first], member.reshape(-1).astype(np.int64)
 
 
-def _assign_all(points: Points, w: Float64, centroids: Float64, progress: Progress) -> KMeans:
-    """Every vector with its nearest centroid, of which those without any are dropped."""
-    assignment, inertia = np.empty(len(points), np.int64), 0.0
-    search = searcher(centroids.astype(np.float32), 1)
+def _assign_all(
+    points: Points, w: Float64, centroids: Float64, progress: Progress, normalised: Clusters | None = None
+) -> KMeans:
+    """Every vector with its nearest centroid, of which those without any are dropped. Size-normalised: every vector
+    with the cluster of the sample that it makes the objective of the sample grow least in."""
+    assignment, inertia, frame = np.empty(len(points), np.int64), 0.0, points.frame
+    if normalised is None:
+        search = searcher(centroids.astype(np.float32), 1)
     for block, queries in points.blocks():
-        squared, index = search(queries)
-        assignment[block] = index[:, 0]
-        inertia += float((w[block] * squared[:, 0]).sum())
+        if normalised is None:
+            squared, index = search(queries)
+            assignment[block], nearest = index[:, 0], squared[:, 0]
+            inertia += float((w[block] * nearest).sum())
+        else:
+            assignment[block] = normalised.cheapest(queries, w[block])
         progress("k-means", block.stop / len(points))
     used, assignment = np.unique(assignment, return_inverse=True)
-    frame = points.frame
-    return KMeans(
-        centroids[used] / frame.scale + frame.offset, assignment.reshape(-1).astype(np.int64), inertia / frame.scale**2
-    )
+    assignment = assignment.reshape(-1).astype(np.int64)
+    centroids = centroids[used]
+    if normalised is not None:
+        size, weight, sums, q = totals(points.blocks, w, np.ones(len(w)), assignment, len(used))
+        centroids, inertia = sums / weight[:, None], float((q / size).sum())
+    return KMeans(centroids / frame.scale + frame.offset, assignment, inertia / frame.scale**2)
 
 
 def _seeds(

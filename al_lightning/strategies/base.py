@@ -57,6 +57,8 @@ def choose(
         faults.append("picked outside the unlabelled pool")
     elif len(candidates.within_quota(query)) < len(query):
         faults.append("picked more images of a group than the quota admits")
+    if query.pseudo_picks.any():
+        faults.append("picked images that it also pseudo-labels")
     if faults:
         raise ValueError(f"strategy {name} breaks its contract: it {' and '.join(faults)}")
     return query

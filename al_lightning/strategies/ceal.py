@@ -27,8 +27,9 @@ class CEAL:
     """The B images of highest mean pixel uncertainty; of every other image with at least one pixel of entropy
     H ≤ δ_t, those pixels keep the argmax as pseudo-label for one stage (Wang et al. 2016).
 
-    t is the number of selections before this one, and δ_t = max(0, delta − decay·t); at δ_t = 0 nothing is
-    pseudo-labelled.
+    H, which chooses, and the pseudo-labels are of one distribution: with `learner.mc_passes` above 1 that of the mean
+    over the same passes. t is the number of selections before this one, and δ_t = max(0, delta − decay·t); at δ_t = 0
+    nothing is pseudo-labelled.
 
     Args:
         uncertainty (str): the measure that ranks images for the annotator: "entropy", "least-confidence" or "margin".

@@ -36,6 +36,7 @@ class CEALMelanoma:
     u(x) = Σ_pixels v·w: v the variance of the foreground over MC passes, w the distance to the contour inside the
     deterministic prediction, binarised at 0.5, over its maximum; w ≡ 0 for an empty mask, so u = 0. The groups are
     disjoint, picked in the order of the options, and a short one is filled with the next most uncertain images.
+    As published, the passes choose the certain images, and their pseudo-labels are of one pass without dropout.
 
     Args:
         not_detected (int): proportion of images without a detection, at least 0; 10 of 35 picks in the paper. Default
@@ -102,7 +103,7 @@ class CEALMelanoma:
         sure = sure[~np.isin(sure, query.rows)]
         # the mode bin is drawn from at random; in the quantile mode the images are in ascending order of u
         sure = draw(sure, number, rng) if self.mode == "histogram" else sure[:number]
-        pseudo = Pseudo(np.sort(sure), self.pseudo_kind) if len(sure) else None
+        pseudo = Pseudo(np.sort(sure), self.pseudo_kind, distribution="deterministic") if len(sure) else None
         return Query(query.rows, query.source, query.score, pseudo)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from al_lightning.core.quota import Quota
 from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import weighted_kmeans
 from al_lightning.strategies.base import highest, top_up
-from al_lightning.uncertainty import class_features
+from al_lightning.uncertainty import class_features, small_map, too_small
 
 LARGE = 10_000_000
 """Pairs of image and centroid; 13,104 x 655, the depth dataset of the papers, is just below."""
@@ -25,10 +24,13 @@ LARGE = 10_000_000
 
 @dataclass(frozen=True)
 class UncertaintyClustering:
-    """Partition U into B clusters by weighted k-means, w = max(I, 0) + 1e-8, and take the image nearest each
+    """Partition U into B clusters by k-means weighted with w = max(I, 0) + 1e-8, and take the image nearest each
     centroid; of equally near ones the one of higher I.
 
-    I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the deepest encoder map and ŷ the probabilities
+    Clusters minimise Σ_k Σ_{x ∈ S_k} w(x)‖F(x) − μ_k‖² or, with `size_normalised`, the same with a factor 1/|S_k| of
+    each cluster, eq. 4 of the paper.
+
+    I = cos(F₁, F₀), where F_c is the spatial mean of ŷ_c⊙E, E the encoder map of `level` and ŷ the probabilities
     resized to it; descriptors are F, the spatial mean of E. Class 0 is the background, all others foreground.
     Where fewer than B of the F are distinct, the remaining picks are made by descending I.
 
@@ -37,10 +39,15 @@ class UncertaintyClustering:
         clustering (bool): False is the ablation that takes the B images of highest I. Default True.
         restarts (int | None): runs of k-means, at least 1. Default None: 10, or 1 where one step compares more than
             10,000,000 pairs of image and centroid, so that a selection takes a minute instead of an hour.
-        iterations (int | None): maximum of Lloyd steps in each run, at least 1. Default None: 300, or 20 for so many
-            pairs.
-        size_normalised (bool): compare runs by eq. 4 of the paper, which divides by cluster sizes; experimental.
-            Default False.
+        iterations (int | None): maximum of Lloyd steps in each run, and of sweeps of `size_normalised`, at least 1.
+            Default None: 300, or 20 for so many pairs.
+        level (str): the encoder map E, at least 2 x 2 with two channels, because I is 1 for every image on 1 x 1:
+            "deepest" as in the paper, or "encoder.i", of which "encoder.0" is the finest. pix2pix has a deepest map of
+            1 x 1; its "encoder.6" is 2 x 2 and its "encoder.3" 16 x 16 for 256 x 256 pixels. Default "deepest".
+        size_normalised (bool): divide the sum of each cluster by its number of images, as eq. 4 of the paper does, and
+            minimise this by moves of single images, each of which lowers it. Default False: weighted k-means, because
+            the minimum of eq. 4 is B - 1 single images and one cluster of all others, unless B clusters would leave
+            less than about 1/B of the variance inside.
     """
 
     uncertainty: bool = True
@@ -48,7 +55,7 @@ class UncertaintyClustering:
     restarts: int | None = None
     iterations: int | None = None
     size_normalised: bool = False
-    needs: ClassVar[frozenset[str]] = frozenset({"probabilities", "features"})
+    level: str = "deepest"
 
     def __post_init__(self) -> None:
         if not (self.uncertainty or self.clustering):
@@ -58,18 +65,29 @@ class UncertaintyClustering:
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value}: expected at least 1")
 
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"probabilities", "features" if self.level == "deepest" else "levels"})
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Names of I and F among the values; of each level, so that a mixture can have two."""
+        level = "" if self.level == "deepest" else f"-{self.level}"
+        return f"feature-similarity{level}", f"feature-mean{level}"
+
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         assert prediction.probabilities is not None
-        assert prediction.features is not None
-        similarity, descriptor = feature_discrepancy(prediction.probabilities, prediction.features)
-        return {"feature-similarity": similarity, "feature-mean": descriptor}
+        features = prediction.level(self.level)
+        if too_small(features.shape) and (self.uncertainty or not self.clustering):
+            raise ValueError(_refusal(self.level, features, prediction))
+        similarity, descriptor = feature_discrepancy(prediction.probabilities, features)
+        return dict(zip(self.keys, (similarity, descriptor), strict=True))
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:
-        similarity = candidates.value("feature-similarity")
+        similarity, features = (candidates.value(key) for key in self.keys)
         if not self.clustering:
-            return highest(candidates, similarity, per_stage, "feature-similarity")
+            return highest(candidates, similarity, per_stage, self.keys[0])
         position = candidates.unlabelled
-        features = candidates.value("feature-mean")
         weights = np.maximum(similarity[position].astype(np.float64), 0) + 1e-8
         restarts, iterations = effort(len(position), per_stage)
         found = weighted_kmeans(
@@ -93,6 +111,22 @@ class UncertaintyClustering:
 def effort(vectors: int, clusters: int) -> tuple[int, int]:
     """(restarts, most Lloyd steps) of k-means, so that it takes a minute instead of an hour."""
     return (1, 20) if vectors * clusters > LARGE else (10, 300)
+
+
+def _refusal(level: str, features: Tensor, prediction: Prediction) -> str:
+    """One line on a map that is too small, with the levels that are not, or the image size with which it is not."""
+    fits = {name: m.shape for name, m in (prediction.levels or {}).items() if not too_small(m.shape)}
+    sizes = [f"{name} ({shape[-2]} x {shape[-1]})" for name, shape in fits.items()]
+    if sizes:
+        remedy = f"set strategy.options.level={sizes[-1]}" + f", or a finer one, up to {sizes[0]}" * (len(sizes) > 1)
+    elif features.shape[1] < 2:
+        remedy = "give the learner more channels"
+    else:
+        assert prediction.probabilities is not None
+        image, side = prediction.probabilities.shape[-2:], features.shape[-2:]
+        larger = [n * -(-2 // m) for n, m in zip(image, side, strict=True)]
+        remedy = f"set dataset.options.size={larger[0] if larger[0] == larger[1] else larger}"
+    return f"level={level}: {small_map(features.shape)}; {remedy}"
 
 
 def feature_discrepancy(probabilities: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:

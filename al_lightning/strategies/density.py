@@ -17,7 +17,7 @@ from al_lightning.core.query import Query
 from al_lightning.core.strategy import Candidates
 from al_lightning.neighbors import MEMORY, blocks
 from al_lightning.strategies.base import highest
-from al_lightning.strategies.descriptors import unit
+from al_lightning.strategies.descriptors import check_directions, unit
 from al_lightning.strategies.uncertain import UncertaintySampling
 
 BLOCK = 2048
@@ -54,6 +54,7 @@ class InformationDensity:
 
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         assert prediction.latent is not None
+        check_directions(prediction.latent.shape[-1])
         return self.uncertain.measure(prediction) | {"latent": prediction.latent.float()}
 
     def select(self, candidates: Candidates, per_stage: int, rng: np.random.Generator) -> Query:

@@ -36,6 +36,18 @@ def unit(vectors: Floats) -> Floats:
     return scaled
 
 
+def check_directions(dimensions: int, name: str = "latent") -> None:
+    """Check that vectors of so many dimensions have directions that a cosine can compare: with one it is 1 or −1.
+
+    Raises:
+        ValueError: there is one dimension.
+    """
+    if dimensions < 2:
+        raise ValueError(
+            f"{name}: has 1 dimension, where the cosine of any two images is 1 or -1; give the learner more channels"
+        )
+
+
 def image_source(candidates: Candidates) -> ImageSource:
     """The images of the pool.
 

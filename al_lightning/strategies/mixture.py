@@ -45,6 +45,11 @@ class Mixture:
     def needs(self) -> frozenset[str]:
         return self.uncertain.needs | self.diverse.needs
 
+    @property
+    def parts(self) -> tuple[Strategy, Strategy]:
+        """The two strategies."""
+        return self.uncertain, self.diverse
+
     def prepare(self, context: StageContext) -> Mixture:
         """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
         return replace(self, uncertain=prepared(self.uncertain, context), diverse=prepared(self.diverse, context))
@@ -65,7 +70,7 @@ class Mixture:
                     picks = strategy.select(left, number, rng)
                     new = picks.subset(~np.isin(picks.rows, chosen.rows))
                     chosen += candidates.also_labelled(chosen.rows).within_quota(new)
-        return chosen
+        return chosen.without_pseudo_picks()
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ class RegionMixture:
     def needs(self) -> frozenset[str]:
         return self.uncertain.needs | self.diverse.needs
 
+    @property
+    def parts(self) -> tuple[Strategy | RegionStrategy, ...]:
+        """The two strategies."""
+        return self.uncertain, self.diverse
+
     def prepare(self, context: StageContext) -> RegionMixture:
         """The mixture for one stage: each of its strategies that has `prepare` is prepared."""
         uncertain, diverse = (prepared(strategy, context) for strategy in (self.uncertain, self.diverse))
@@ -122,7 +132,7 @@ class RegionMixture:
         for strategy, number in ((self.uncertain, by_uncertainty), (self.diverse, images - by_uncertainty)):
             if number > 0 and asks_for_regions(strategy):
                 chosen += strategy.select(candidates.also_labelled(chosen.rows), wanted, rng)
-        return chosen
+        return chosen.without_pseudo_picks()
 
 
 def mixture(uncertain: Strategy, diverse: Strategy, gamma: float = GAMMA) -> Strategy | RegionStrategy:

@@ -110,10 +110,7 @@ def choose_spread(
             f"budget.per_group={spread.per_group}, budget.apart={spread.apart}: no image of the pool is left within "
             "these limits; loosen them"
         )
-    if chosen.pseudo is not None:
-        keep = ~np.isin(chosen.pseudo.rows, chosen.rows)
-        chosen = replace(chosen, pseudo=replace(chosen.pseudo, rows=chosen.pseudo.rows[keep]))
-    return chosen
+    return chosen.without_pseudo_picks()
 
 
 def only(candidates: Candidates, keep: NDArray[np.bool_]) -> Candidates:

@@ -15,7 +15,7 @@ from al_lightning.core.prediction import Prediction
 from al_lightning.core.query import Query
 from al_lightning.core.strategy import Candidates
 from al_lightning.strategies.base import highest
-from al_lightning.strategies.descriptors import unit
+from al_lightning.strategies.descriptors import check_directions, unit
 from al_lightning.uncertainty import image_score, mc_variance
 
 CHUNK_FLOATS = 2**22
@@ -46,6 +46,7 @@ class Suggestive:
     def measure(self, prediction: Prediction) -> dict[str, Tensor]:
         assert prediction.passes is not None
         assert prediction.members is not None
+        check_directions(prediction.members.shape[-1], "members")
         variance = mc_variance(prediction.passes)
         assert prediction.passes.mean is not None
         if prediction.passes.mean.shape[1] == 2:

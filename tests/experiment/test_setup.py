@@ -38,3 +38,12 @@ def test_mistakes_stop_before_anything_is_written(tiny, write_config, override, 
 def test_bad_trainer_argument_is_a_config_error(tiny, write_config):
     with pytest.raises(ConfigError, match=r"trainer\.accelerator='abacus'"):
         run(write_config(tiny), "trainer.accelerator=abacus")
+
+
+def test_a_map_of_one_pixel_is_refused_before_anything_is_written(tiny, write_config):
+    tiny["learner"]["options"]["widths"] = [4, 4, 4, 4, 4]
+    tiny["strategy"] = {"name": "uncertainty-clustering"}
+    match = r"strategy\.name=uncertainty-clustering: level=deepest: .* 1 x 1 .*level=encoder\.3 \(2 x 2\)"
+    with pytest.raises(ConfigError, match=match):
+        run(write_config(tiny))
+    assert not Path(tiny["runs_dir"]).exists()

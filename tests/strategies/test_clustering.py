@@ -7,6 +7,7 @@ import pytest
 import torch
 from candidate_pools import RNG, binary, pool
 
+from al_lightning.config import load
 from al_lightning.strategies import UncertaintyClustering, clustering
 
 
@@ -46,3 +47,17 @@ def test_fewer_distinct_features_than_picks() -> None:
     assert set(query.rows[:2]) == {2, 7}
     np.testing.assert_array_equal(query.rows[2:], [6, 5])
     assert query.source == ("cluster", "cluster", "top-up", "top-up")
+
+
+def test_eq_4_as_printed_takes_single_images_and_the_papers_experiments_use_it() -> None:
+    x = RNG(0).standard_normal((60, 8))
+    values = {"feature_mean": x, "feature_similarity": RNG(1).uniform(0.1, 1, 60)}
+    printed = UncertaintyClustering(size_normalised=True).select(pool(**values), 6, RNG(0))
+    assert len(set(printed.rows.tolist())) == 6
+    assert (printed.score < 1e-6).sum() == 5, "a cluster of one image has its centroid there"
+    default = UncertaintyClustering().select(pool(**values), 6, RNG(0))
+    assert (default.score < 1e-6).sum() < 5
+    name = "clinicdb-uncertainty-clustering"
+    for variant in ("", "-no-discrepancy", "-no-uncertainty"):
+        assert load([f"{name}{variant}"]).strategy.options["size_normalised"] is True
+    assert load([f"{name}-k-means"]).strategy.options["size_normalised"] is False
