@@ -52,10 +52,10 @@ def mask_sheet(data: Subject, judged: Sequence[Judged], seen: Mapping[str, Seen]
     write_atomic(path, held.getvalue())
 
 
-def _caption(rank: int, one: Judged, task: Task) -> tuple[str, str]:
+def _caption(rank: int, one: Judged, task: Task) -> tuple[str, str, str]:
     where = one.split if one.fold is None else f"{one.split}, fold {one.fold}"
     error = f"RMSE {shown(one.agreement)} cm" if task.kind == "depth" else f"IoU {shown(one.agreement)}"
-    return f"{rank}. score {shown(one.score)}, {error}", f"{where}: {one.id}"
+    return f"{rank}. score {shown(one.score)}, {error}", where, one.id
 
 
 def _pictures(data: Subject, row: int, seen: Seen) -> list[Image.Image]:

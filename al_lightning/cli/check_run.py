@@ -30,6 +30,9 @@ def check_run(options: argparse.Namespace) -> int:
     from al_lightning.cli.bars import bar
     from al_lightning.experiment.mask_check import FOLDS, TOP, check_masks
 
+    output = options.output or default_output(options.run)
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output {output}: is a file; name a folder")
     top = TOP if options.top is None else options.top
     with bar() as progress:
         found = check_masks(
@@ -40,7 +43,6 @@ def check_run(options: argparse.Namespace) -> int:
             top=top,
             progress=progress,
         )
-    output = options.output or default_output(options.run)
     data, first = Subject.of(found.labels.dataset), found.judged[: len(found.seen)]
     table, picture = output / "masks.csv", output / "masks.png"
     title = f"{options.run}, stage {found.labels.stage}: the {len(first)} of {len(found.judged)} that disagree most"
@@ -80,9 +82,9 @@ def summary(found: MaskCheck) -> list[str]:
     if nothing := sum(math.isnan(one.score) for one in found.judged):
         told.append(f"{many(nothing, noun)} without a pixel that counts: no score, last in the table")
     remedy = f"correct the file that masks.csv names, and start a new run: this one was trained with the wrong {noun}"
-    if found.people:
+    if found.answers is not None:
         remedy = (
-            "save it again under the name that masks.csv gives, and it is used from the next stage on; those of "
-            "validation and test stay as they are in this run"
+            f"save it again in {found.answers} under the name of its image, and it is used from the next stage on; "
+            "those of validation and test stay as they are in this run"
         )
     return [*told, f"where a {noun} is wrong: {remedy}"]

@@ -91,8 +91,12 @@ def out_of_fold(
     """
     for fold, held_out in enumerate(parts):
         told = part(progress, fold / len(parts), (fold + 1) / len(parts))
-        with tempfile.TemporaryDirectory(prefix="al-lightning-") as place, quiet():
-            yield fold, _fitted(labels, cache, held_out, Path(place), told)
+        try:
+            with tempfile.TemporaryDirectory(prefix="al-lightning-") as place, quiet():
+                learner = _fitted(labels, cache, held_out, Path(place), told)
+        except ConfigError as error:
+            raise ConfigError(f"fold {fold + 1} of {len(parts)}: {error}") from error
+        yield fold, learner
         release()
 
 
@@ -112,8 +116,14 @@ def predictions(
         yield from maps.float().cpu().numpy()
 
 
+def begins_as(config: CompleteConfig, stage: int) -> int:
+    """The stage whose number of epochs a fold has: 0 where learners are fine-tuned from stage to stage, because one
+    that has seen no label of its fold has to begin anew."""
+    return 0 if config.learner.restart == "finetune" else stage
+
+
 def alone(config: CompleteConfig) -> CompleteConfig:
-    """The config with one device and no bars of Lightning; learners that go on from another stage begin anew."""
+    """The config with one device and no bars of Lightning."""
     options = trainer_options(config) | {"enable_progress_bar": False, "strategy": "auto", "num_nodes": 1}
     devices: Any = options.get("devices", "auto")
     one_of_them = isinstance(devices, list) and len(devices) > 0
@@ -142,9 +152,7 @@ def _fitted(labels: Labels, cache: Cache, held_out: Rows, place: Path, progress:
     callbacks: list[pl.Callback] = [Finite(stage), best, _Told(progress)]
     if config.learner.patience is not None:
         callbacks.append(Patience(monitor, patience=config.learner.patience, mode=mode, check_finite=False))
-    # A learner that is fine-tuned from stage to stage has seen all labels before: it begins anew, as at stage 0.
-    begins = 0 if config.learner.restart == "finetune" else stage
-    trainer = make_trainer(alone(config), place, [], begins, *callbacks)
+    trainer = make_trainer(alone(config), place, [], begins_as(config, stage), *callbacks)
     trainer.fit(learner, data)
     check_finite(trainer, learner, stage)
     if best.best_model_path:  # else no validation ran, and the weights at the end are taken, as a run does
@@ -168,4 +176,4 @@ class _Told(pl.Callback):
         self.progress("training", 1.0)
 
 
-__all__ = ["folds_of", "out_of_fold", "predictions", "split_labels"]
+__all__ = ["begins_as", "folds_of", "out_of_fold", "predictions", "split_labels"]

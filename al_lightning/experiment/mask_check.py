@@ -24,7 +24,7 @@ from al_lightning.core.progress import Progress, part, silent
 from al_lightning.core.stopping import interruptible
 from al_lightning.data import Cache
 from al_lightning.experiment.best_weights import load_recorded
-from al_lightning.experiment.folds import out_of_fold, predictions, split_labels
+from al_lightning.experiment.folds import begins_as, out_of_fold, predictions, split_labels
 from al_lightning.experiment.labels_of import Labels, labels_of
 from al_lightning.experiment.setup import build_learner, build_oracle, complete
 from al_lightning.experiment.show import score as agreement
@@ -48,8 +48,8 @@ class MaskCheck:
     """All labels, the likeliest to be wrong first."""
     seen: Mapping[str, Seen]
     """What was compared of the first ones, by id."""
-    people: bool
-    """Whether people give the labels of this run."""
+    answers: str | None
+    """Where people give the labels of this run: a folder, or the name of the oracle; None where they are looked up."""
     seconds: float
 
 
@@ -90,8 +90,9 @@ def check_masks(
     with interruptible():
         labels = _overridden(labels_of(path, stage), overrides)
         learner = build_learner(labels.config, labels.dataset, labels.stage, mc_passes=1)
-        people = asks_people(build_oracle(labels.config, labels.dataset))
-        if not learner_of(learner).wants_unlabelled:
+        answers = _answers(labels)
+        # A map of all images is on the disk already, and one of these alone would come beside it.
+        if not learner_of(learner).wants_unlabelled and labels.config.loader.cache != "disk":
             labels = labels.narrowed()
         parts = split_labels(labels, folds)
         load_recorded(learner, labels.folder, labels.stage, 0, labels.folder.progress(labels.stage))
@@ -104,8 +105,22 @@ def check_masks(
             judge.add(learner, device, getattr(labels.dataset, split), split)
         progress("training", 1.0)
     judged = judge.result()
-    epochs = labels.config.trainer.get("max_epochs")
-    return MaskCheck(labels, folds, epochs, judged, judge.seen(), people, time.perf_counter() - begin)
+    return MaskCheck(labels, folds, _epochs(labels), judged, judge.seen(), answers, seconds=time.perf_counter() - begin)
+
+
+def _epochs(labels: Labels) -> int | None:
+    config = labels.config
+    first = config.learner.initial_epochs if begins_as(config, labels.stage) == 0 else None
+    epochs: int | None = first or config.trainer.get("max_epochs")
+    return epochs
+
+
+def _answers(labels: Labels) -> str | None:
+    oracle = build_oracle(labels.config, labels.dataset)
+    if not asks_people(oracle):
+        return None
+    place = getattr(oracle, "place", None)
+    return labels.config.oracle.name if place is None else str(place(labels.folder.path))
 
 
 def _overridden(labels: Labels, overrides: Sequence[str]) -> Labels:

@@ -11,6 +11,7 @@ from al_lightning.core.region import Box
 from al_lightning.data import Cache, PoolDataModule
 from al_lightning.experiment.folds import folds_of, out_of_fold, split_labels
 from al_lightning.experiment.labels_of import labels_of
+from al_lightning.experiment.mask_check import check_masks
 
 
 @pytest.mark.parametrize("folds", [2, 3, 5])
@@ -48,6 +49,7 @@ def test_a_learner_of_a_fold_has_not_seen_it(tmp_path, monkeypatch) -> None:
     for rows, held_out in zip(seen, parts, strict=True):
         assert rows == set(labels.pool.annotated.tolist()) - set(held_out.tolist())
         assert not set(groups[sorted(rows)]) & set(groups[held_out])
+    assert len(check_masks(folder.path, folds=2, top=1).judged) == 46, "one learner a fold, and of the run's committee"
     assert sorted(row for rows in parts for row in rows.tolist()) == labels.pool.annotated.tolist()
 
 

@@ -85,9 +85,10 @@ def test_regions_count_alone(tmp_path) -> None:
     folder = run_discs(
         tmp_path,
         *("budget.initial=16", "budget.per_stage=6", "budget.stages=2", "strategy.name=region-random"),
-        *("strategy.options.size=16", "trainer.max_epochs=8"),
+        *("strategy.options.size=16", "trainer.max_epochs=1", "learner.restart=finetune", "learner.initial_epochs=4"),
     )
     found = check_masks(folder.path, folds=2, top=46)
+    assert found.epochs == 4, "a learner that would go on from one that knows all labels begins anew"
     pool, data = found.labels.pool, found.labels.dataset
     partial = {data.ids[row]: pool.revealed(row) for row in pool.partial.tolist()}
     assert partial
@@ -162,7 +163,9 @@ def test_labels_of_people_are_checked_while_the_run_waits(tmp_path, monkeypatch,
     before = contents(folder)
     assert main(["check", "--run", str(folder), "--folds", "3", "-o", "out"]) == 0
     assert contents(folder) == before
-    assert "save it again under the name that masks.csv gives" in capsys.readouterr().out
+    assert (
+        "save it again in runs/people/random/seed-0/annotations under the name of its image" in capsys.readouterr().out
+    )
     lines = table(Path("out/masks.csv"))
     assert len(lines) == 33
     assert lines[0]["id"] == wrong
@@ -195,6 +198,8 @@ def test_mistakes_are_one_line(spoiled: Path, tmp_path, monkeypatch, capsys) -> 
         (["--run", str(spoiled), "trainer.max_epoch=2"], "trainer.max_epoch"),
         (["demo", "--folds", "3"], "--folds: of the labels of a run"),
     ]
+    (tmp_path / "file").touch()
+    cases.append((["--run", str(spoiled), "-o", "file"], "--output file: is a file"))
     for words, match in cases:
         assert main(["check", *words]) == 2, words
         said = capsys.readouterr().err
