@@ -16,19 +16,49 @@ TEMPERATURE = 0.1
 """Of the soft minimum, as published."""
 
 
-def mask_quality(probabilities: NDArray[Any], mask: NDArray[Any], temperature: float = TEMPERATURE) -> float:
-    """Quality of a mask: the soft minimum of the probabilities that a learner gives to the class of each pixel.
+def mask_quality(probabilities: NDArray[Any], mask: NDArray[Any]) -> float:
+    """Quality of a mask: the mean probability that a learner gives to the class of a pixel, balanced over classes.
 
-    p_i = P(class of pixel i in the mask), s = Σ_i p_i · exp((1 − p_i)/T) / Σ_i exp((1 − p_i)/T): the mean of p, in
-    which pixels that the learner finds unlikely weigh up to exp(1/T) times as much as those that it is sure of. T → 0
-    gives the minimum, T → ∞ the mean.
+    p_i = P(class y_i of pixel i in the mask), ŷ_i the class that the learner predicts. The score is the mean of
+    E[p_i | y_i = c] over the classes c of the mask and E[p_i | ŷ_i = c] over the predicted classes c, together: what
+    the learner misses of the mask, and what the mask misses of the prediction, each weighs the same however few its
+    pixels.
+
+    The mean of p_i is the self-confidence of confident learning (Northcutt et al. 2021, "Confident learning: estimating
+    uncertainty in dataset labels"), which Lad and Mueller 2023 average over an image; the classes are balanced here,
+    because most pixels of an image are background, on which all masks agree.
+
+    Args:
+        probabilities (NDArray): (C, H, W) of the classes, of a learner that has not been trained with the mask.
+        mask (NDArray): (H, W) class numbers; `IGNORE` does not count.
+
+    Returns:
+        In [0, 1]; NaN where no pixel counts.
+
+    Example:
+        >>> sure = np.array([[[1.0, 1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0, 1.0]]])
+        >>> mask_quality(sure, np.array([[0, 0, 1, 1]])), mask_quality(sure, np.array([[0, 0, 0, 0]]))
+        (1.0, 0.5)
+    """
+    counts = mask != IGNORE
+    values = self_confidence(probabilities, mask)
+    if not values.size:
+        return float("nan")
+    labels = (mask[counts], probabilities.argmax(0)[counts])
+    return float(np.mean([values[label == c].mean() for label in labels for c in np.unique(label)]))
+
+
+def softmin_quality(probabilities: NDArray[Any], mask: NDArray[Any], temperature: float = TEMPERATURE) -> float:
+    """The soft minimum of the probabilities that a learner gives to the class of each pixel in the mask.
+
+    s = Σ_i p_i · exp((1 − p_i)/T) / Σ_i exp((1 − p_i)/T): the mean of p, in which pixels that the learner finds
+    unlikely weigh up to exp(1/T) times as much as those that it is sure of. T → 0 gives the minimum, T → ∞ the mean.
 
     Lad and Mueller 2023, "Estimating label quality and errors in semantic segmentation data via any model", with their
     T = 0.1.
 
     Args:
-        probabilities (NDArray): (C, H, W) of the classes, of a learner that has not been trained with the mask.
-        mask (NDArray): (H, W) class numbers; `IGNORE` does not count.
+        probabilities, mask: as of `mask_quality`.
         temperature (float): T. Default 0.1.
 
     Returns:
@@ -36,10 +66,8 @@ def mask_quality(probabilities: NDArray[Any], mask: NDArray[Any], temperature: f
 
     Example:
         >>> unsure = np.full((2, 1, 2), 0.5)
-        >>> mask_quality(unsure, np.array([[0, 1]]))
-        0.5
-        >>> mask_quality(unsure, np.array([[255, 255]]))
-        nan
+        >>> softmin_quality(unsure, np.array([[0, 1]])), softmin_quality(unsure, np.array([[255, 255]]))
+        (0.5, nan)
     """
     values = self_confidence(probabilities, mask)
     if not values.size:
@@ -89,4 +117,4 @@ def depth_quality(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(middle / (middle + residuals))
 
 
-__all__ = ["depth_quality", "depth_residual", "mask_quality", "self_confidence"]
+__all__ = ["depth_quality", "depth_residual", "mask_quality", "self_confidence", "softmin_quality"]

@@ -34,6 +34,8 @@ class Judged:
     """From 1, of cross-validation; None where the weights of the run have predicted."""
     label: str
     """File that somebody would correct."""
+    softmin: float | None = None
+    """`softmin_quality` of a mask; nothing is ranked by it."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,17 @@ def ranked(judged: Sequence[Judged]) -> list[Judged]:
     return sorted(judged, key=lambda one: (math.isnan(one.score), one.score, one.id))
 
 
-def measure(task: Task) -> str:
-    """What `agreement` is, as the name of a column."""
-    return "rmse_cm" if task.kind == "depth" else "iou"
-
-
 def write_ranking(judged: Sequence[Judged], task: Task, path: Path) -> None:
-    """Write ranked labels as CSV: rank, id, split, score, iou or rmse_cm, fold, and the file of the mask or depth."""
+    """Write ranked labels as CSV: rank, id, split, score, iou and softmin or rmse_cm, fold, and the label's file."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    noun = "depth" if task.kind == "depth" else "mask"
-    table.writerow(["rank", "id", "split", "score", measure(task), "fold", noun])
+    depth = task.kind == "depth"
+    measures = ["rmse_cm"] if depth else ["iou", "softmin"]
+    table.writerow(["rank", "id", "split", "score", *measures, "fold", "depth" if depth else "mask"])
     for rank, one in enumerate(judged, 1):
         fold = "" if one.fold is None else one.fold
-        table.writerow([rank, one.id, one.split, _cell(one.score), _cell(one.agreement), fold, one.label])
+        also = [] if one.softmin is None else [_cell(one.softmin)]
+        table.writerow([rank, one.id, one.split, _cell(one.score), _cell(one.agreement), *also, fold, one.label])
     write_atomic(path, text.getvalue())
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from al_lightning.audit.quality import depth_quality, depth_residual, mask_quality
+from al_lightning.audit.quality import depth_quality, depth_residual, mask_quality, softmin_quality
 from al_lightning.audit.ranking import Judged, Seen, ranked
 from al_lightning.config import ConfigError
 from al_lightning.config.loading import load
@@ -169,7 +169,8 @@ class _Judge:
             raw = depth_residual(guess, label) if depth else mask_quality(maps, label)
             self.raw.append(raw)
             value = agreement(guess, label) if not math.isnan(raw) else math.nan
-            self.judged.append(Judged(data.ids[row], split, raw, value, fold, self.shown[row]))
+            softmin = None if depth else softmin_quality(maps, label)
+            self.judged.append(Judged(data.ids[row], split, raw, value, fold, self.shown[row], softmin))
             if not math.isnan(raw):
                 entry = (raw if depth else -raw, len(self.judged) - 1, Seen(label, guess))
                 (heapq.heappush if len(self.worst) < self.top else heapq.heappushpop)(self.worst, entry)

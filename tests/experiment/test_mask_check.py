@@ -49,11 +49,12 @@ def test_spoiled_masks_are_first_and_the_run_stays_as_it_was(spoiled: Path, tmp_
     assert contents(spoiled) == before
     lines = table(tmp_path / "audit-discs-random-seed-0" / "masks.csv")
     assert [int(line["rank"]) for line in lines] == list(range(1, 47))
-    assert list(lines[0]) == ["rank", "id", "split", "score", "iou", "fold", "mask"]
+    assert list(lines[0]) == ["rank", "id", "split", "score", "iou", "softmin", "fold", "mask"]
     assert {int(line["id"].split("/")[1]) for line in lines[:6]} == set(SPOILED)
     scores = [float(line["score"]) for line in lines]
     assert scores == sorted(scores)
-    assert scores[5] < 0.3 < scores[6]
+    assert scores[0] < 0.2
+    assert np.median(scores) > 0.8
     for line in lines:
         assert (line["split"] == "pool") == (line["fold"] in ("1", "2", "3"))
         assert Path(line["mask"]).is_file()
@@ -156,7 +157,8 @@ def test_labels_of_people_are_checked_while_the_run_waits(tmp_path, monkeypatch,
     for line in asked:
         shutil.copy(f"truth/{line['id']}.png", folder / "annotations")
     wrong = next(line["id"] for line in asked if line["source"].startswith("initial"))
-    Image.fromarray(np.zeros((32, 32), np.uint8)).save(folder / "annotations" / f"{wrong}.png")
+    with Image.open(f"truth/{wrong}.png") as mask:
+        Image.fromarray(255 - np.asarray(mask)).save(folder / "annotations" / f"{wrong}.png")
     with pytest.raises(Waiting):
         resume(folder, quiet)
     assert "pool" not in json.loads((folder / "state/stage-000.json").read_text())
