@@ -25,7 +25,7 @@ GROUND = "#333333"
 def plain_tile(subject: Subject, row: int) -> Image.Image:
     """WIDTH x HEIGHT; a cross where the file cannot be read."""
     image = _image(subject, row)
-    return _cross() if image is None else _centred(_fitted(image))
+    return _cross() if image is None else centred(fitted(image))
 
 
 def tiles(subject: Subject, row: int) -> list[Image.Image]:
@@ -34,22 +34,23 @@ def tiles(subject: Subject, row: int) -> list[Image.Image]:
     if subject.noun == "depth":
         depth = _target(subject, row)
         return [
-            _cross() if image is None else _centred(_fitted(image)),
-            _cross() if depth is None else _centred(_fitted(coloured(depth))),
+            _cross() if image is None else centred(fitted(image)),
+            _cross() if depth is None else centred(fitted(coloured(depth))),
         ]
     if image is None:
         return [_cross()]
-    small = _fitted(image)
+    small = fitted(image)
     target = _target(subject, row)
     if target is None:
-        return [_centred(small)]
-    return [_centred(outlined(small, target, len(subject.task.classes) if subject.decode_target else 2))]
+        return [centred(small)]
+    return [centred(outlined(small, target, len(subject.task.classes) if subject.decode_target else 2))]
 
 
-def coloured(depth: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W) depth -> (H, W, 3): magma from 0 to the largest, grey where it is not measured."""
+def coloured(depth: NDArray[Any], top: float | None = None) -> NDArray[np.uint8]:
+    """(H, W) depth -> (H, W, 3): magma from 0 to `top`, by default the largest; grey where it is not measured."""
     known = np.isfinite(depth)
-    top = float(depth[known].max()) if known.any() else 1.0
+    if top is None:
+        top = float(depth[known].max()) if known.any() else 1.0
     shades = matplotlib.colormaps["magma"](np.where(known, depth, 0) / (top or 1.0))
     return np.where(known[..., None], np.round(shades[..., :3] * 255), 150).astype(np.uint8)
 
@@ -77,7 +78,7 @@ def _target(subject: Subject, row: int) -> NDArray[Any] | None:
         return None
 
 
-def _fitted(image: NDArray[np.uint8]) -> Image.Image:
+def fitted(image: NDArray[np.uint8]) -> Image.Image:
     """Scaled to WIDTH x HEIGHT, larger too, with its aspect."""
     height, width = image.shape[:2]
     scale = min(WIDTH / width, HEIGHT / height)
@@ -85,7 +86,8 @@ def _fitted(image: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
 
 
-def _centred(picture: Image.Image) -> Image.Image:
+def centred(picture: Image.Image) -> Image.Image:
+    """The picture in the middle of WIDTH x HEIGHT."""
     tile = Image.new("RGB", (WIDTH, HEIGHT), GROUND)
     tile.paste(picture, ((WIDTH - picture.width) // 2, (HEIGHT - picture.height) // 2))
     return tile

@@ -1,4 +1,4 @@
-"""`al-lightning check`: audit a dataset."""
+"""`al-lightning check`: audit a dataset, or rank the labels of a run by how likely they are to be wrong."""
 
 from __future__ import annotations
 
@@ -20,17 +20,35 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("check", help="audit a dataset: broken, mismatched, duplicate and leaking images")
+    parser = commands.add_parser(
+        "check", help="audit a dataset: broken, mismatched, duplicate and leaking images; or, with --run, wrong masks"
+    )
     add_config(parser, nargs="*")
-    parser.add_argument("-o", "--output", type=Path, default=Path("audit"), help="folder for audit.json and audit.png")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="folder for audit.json and audit.png, or masks.csv and masks.png; audit"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN_DIR", help="which masks of this run are wrong, by cross-validation"
+    )
+    parser.add_argument("--folds", type=int, metavar="K", help="of --run: trainings, each without a part; 5")
+    parser.add_argument("--stage", type=int, metavar="N", help="of --run: the labels of this stage; the last one")
+    parser.add_argument("--top", type=int, metavar="N", help="of --run: masks in masks.png; 24")
     parser.set_defaults(command=check)
 
 
 def check(options: argparse.Namespace) -> int:
-    """Audit the dataset of a config; 1 where a run on it would be wrong, or refuse."""
+    """Audit the dataset of a config; 1 where a run on it would be wrong, or refuse. Or the masks of a run; 0."""
+    if options.run is not None:
+        from al_lightning.cli.check_run import check_run
+
+        return check_run(options)
+    for name in ("folds", "stage", "top"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name}: of the labels of a run; name it with --run RUN_DIR")
+    output = options.output or Path("audit")
     config = dataset_config(options.config)
     subject = subject_of(config)
-    options.output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
 
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -50,7 +68,7 @@ def check(options: argparse.Namespace) -> int:
 
         found = audit(subject, progress)
     print_audit(found, console)
-    details, picture = options.output / "audit.json", options.output / "audit.png"
+    details, picture = output / "audit.json", output / "audit.png"
     found.to_json(details)
     contact_sheet(subject, found, picture)
     console.print(f"details: {details}, picture: {picture}", soft_wrap=True, highlight=False, markup=False)

@@ -16,11 +16,13 @@ LINE = (0, 255, 90)
 VOID = (150, 150, 150)
 
 
-def outlined(picture: Image.Image, target: NDArray[Any], classes: int) -> Image.Image:
+def outlined(
+    picture: Image.Image, target: NDArray[Any], classes: int, line: tuple[int, int, int] = LINE
+) -> Image.Image:
     """The picture with a line, two pixels wide, along the inner border of each class of a mask.
 
     The mask is stretched to the picture, so that one of another size is seen where it does not fit. The first class is
-    drawn where there are more than two.
+    drawn where there are more than two. `line` is the colour where there are two.
     """
     labels = Image.fromarray(target.astype(np.uint8)).resize(picture.size, Image.Resampling.NEAREST)
     found = np.asarray(labels)
@@ -36,7 +38,7 @@ def outlined(picture: Image.Image, target: NDArray[Any], classes: int) -> Image.
                 border[tuple(index)] |= differs
     border &= (found > 0) | (classes > 2)
     colours = np.round(class_colours(max(classes, 3)) * 255).astype(np.uint8)
-    painted = np.array([LINE, LINE], np.uint8) if classes == 2 else colours[:-1]
+    painted = np.array([line, line], np.uint8) if classes == 2 else colours[:-1]
     pixels = np.array(picture)
     known = border & (found < len(painted))
     pixels[known] = painted[found[known]]

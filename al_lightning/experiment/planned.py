@@ -10,7 +10,8 @@ from al_lightning.config import Config
 from al_lightning.core.learner import learner_of
 from al_lightning.core.strategy import asks_for_regions
 from al_lightning.data.epochs import epoch_batches
-from al_lightning.experiment.setup import Setup, trainer_options
+from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.trainers import trainer_options
 from al_lightning.report.text import steps_text, tested_text
 
 

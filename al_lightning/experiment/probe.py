@@ -32,8 +32,9 @@ from al_lightning.core.seeds import random_stream
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.finite import unfinite
 from al_lightning.experiment.rehearsal import rehearsal
-from al_lightning.experiment.setup import FEW, Setup, trainer_options
+from al_lightning.experiment.setup import FEW, Setup
 from al_lightning.experiment.signals import Guard, guarded
+from al_lightning.experiment.trainers import trainer_options
 from al_lightning.learners import LEARNERS
 
 SHORT: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "max_time": None, "check_val_every_n_epoch": 1}

@@ -13,10 +13,9 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from al_lightning.config import CompleteConfig, Config, ConfigError, plain, validate
+from al_lightning.config import CompleteConfig, Config, ConfigError, validate
 from al_lightning.config.loading import interpolations
 from al_lightning.config.options import build, options_of
 from al_lightning.core.learner import learner_of, set_mc_passes
@@ -29,12 +28,10 @@ from al_lightning.cost.annotation import AnnotationCost
 from al_lightning.data import DATASETS, Cache, DenseDataset, PoolDataModule
 from al_lightning.data.building import build_section
 from al_lightning.data.files import natural
-from al_lightning.experiment.checkpoints import RunCheckpoints
 from al_lightning.experiment.checks import check_paths, check_trainer
 from al_lightning.experiment.first import first_strategy
 from al_lightning.experiment.held_out import held_out
-from al_lightning.experiment.progress import Progress, wanted
-from al_lightning.experiment.signals import Guard, guarded
+from al_lightning.experiment.trainers import make_trainer, trainer_options
 from al_lightning.learners import LEARNERS, Committee
 from al_lightning.loop import check_measure, check_needs
 from al_lightning.oracles import ORACLES
@@ -92,26 +89,7 @@ class Setup:
 
     def trainer(self, folder: RunFolder, loggers: list[Logger], stage: int, *callbacks: pl.Callback) -> pl.Trainer:
         """A new Trainer with the arguments of the config."""
-        options: dict[str, Any] = {"enable_model_summary": False} | trainer_options(self.config)
-        if stage == 0 and self.config.learner.initial_epochs is not None:
-            options["max_epochs"] = self.config.learner.initial_epochs
-        if not any(isinstance(callback, ModelCheckpoint) for callback in callbacks):
-            options["enable_checkpointing"] = False
-        options["enable_progress_bar"] = wanted(options)
-        options["plugins"] = [RunCheckpoints(folder.path)]
-        if options["enable_progress_bar"]:
-            callbacks = (*callbacks, Progress())
-        try:
-            return guarded(
-                pl.Trainer(
-                    **options,
-                    logger=loggers or False,
-                    callbacks=[*callbacks, Guard()],
-                    default_root_dir=folder.path,
-                )
-            )
-        except Exception as error:
-            raise ConfigError(f"trainer: {error}") from error
+        return make_trainer(self.config, folder.path, loggers, stage, *callbacks)
 
 
 def complete(config: Config) -> CompleteConfig:
@@ -141,11 +119,6 @@ def trainer_types() -> dict[str, Any]:
     known = inspect.signature(pl.Trainer.__init__).parameters
     hints = typing.get_type_hints(inspect.unwrap(pl.Trainer.__init__))
     return {name: hints.get(name, Any) for name in known if name != "self"}
-
-
-def trainer_options(config: Config) -> dict[str, Any]:
-    """The section `trainer` as plain values."""
-    return dict(plain(config)["trainer"])
 
 
 def prepare(

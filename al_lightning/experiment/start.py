@@ -49,12 +49,17 @@ def first_labels(setup: Setup, folder: RunFolder, pool: LabelPool, enough: bool)
         folder, 0, "first_given", lambda: delivery_json(_reveal(setup, query, root, existing, enough), data, root)
     )
     delivery = delivery_of(given, data, root)
+    take_first(pool, existing, query, delivery)
+    changed = with_held_out(data, delivery)
+    return setup if changed is data else setup.with_dataset(changed)
+
+
+def take_first(pool: LabelPool, existing: list[int], query: Query, delivery: Delivery) -> None:
+    """Label the pool with what was there and what people were first asked for and gave."""
     pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row in pool.rows})
     pool.commit(Query.of(np.array(existing, dtype=np.int64), EXISTING), 0)
     got = delivery.labelled(query)
     pool.commit(got.subset(~is_held_out(got)), 0, delivery.files)
-    changed = with_held_out(data, delivery)
-    return setup if changed is data else setup.with_dataset(changed)
 
 
 def first_picks(setup: Setup, folder: RunFolder, loop: ActiveLearningLoop) -> None:

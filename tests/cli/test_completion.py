@@ -54,6 +54,8 @@ def test_bash_completes_commands_options_names_and_files(script, tmp_path):
     ]
     assert complete(text, tmp_path, "al-lightning", "run", "demo", "mi") == ["mine.yaml"]
     assert complete(text, tmp_path, "al-lightning", "check", "glas-s") == ["glas-suggestive"]
+    assert complete(text, tmp_path, "al-lightning", "check", "--ru") == ["--run"]
+    assert complete(text, tmp_path, "al-lightning", "check", "--run", "dep") == ["depths"]
     assert complete(text, tmp_path, "al-lightning", "resume", "dep") == ["depths"]
     assert complete(text, tmp_path, "al-lightning", "select", "--features", "mi") == ["mine.yaml"]
     assert complete(text, tmp_path, "al-lightning", "select", "--strategy", "r") == ["random"]
