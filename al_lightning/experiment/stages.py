@@ -41,7 +41,7 @@ from al_lightning.experiment.setup import Setup
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, Scorer
-from al_lightning.report.forecast import plateau
+from al_lightning.report.plateau import plateau
 
 log = logging.getLogger(__name__)
 
