@@ -125,7 +125,7 @@ def with_held_out(dataset: DenseDataset, delivery: Delivery) -> DenseDataset:
     """
     parts = {name: getattr(dataset, name).tolist() for name in ("validation", "test")}
     files = {row: Path(delivery.files[row]) for rows in parts.values() for row in rows if row in delivery.files}
-    if not files:
+    if not files and not any(dataset.targets[row] is None for rows in parts.values() for row in rows):
         return dataset
     data = dataset.with_targets(files)
     kept = {name: np.array([row for row in rows if data.targets[row] is not None]) for name, rows in parts.items()}
