@@ -117,7 +117,8 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     )
     stop, before = config.budget.stop, [state["row"] for state in running.finished[:stage]]
     flat = plateau([*before, {"test": done["test"]["test"]}], stop.gain, stop.stages)
-    last = reached or flat or stage + 1 == setup.plan.stages
+    # People may have withdrawn what the budget counted on.
+    last = reached or flat or stage + 1 == setup.plan.stages or not len(pool.unlabelled)
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:

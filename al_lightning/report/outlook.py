@@ -17,6 +17,7 @@ from al_lightning.report.forecast import LEAST, Forecast, forecast
 from al_lightning.report.metrics import METRICS, PRIMARY, Metric
 from al_lightning.report.picks import region_kind
 from al_lightning.report.plateau import plateau, rule
+from al_lightning.report.text import plural
 
 Rows = Sequence[Mapping[str, Any]]
 """Stage rows of one run, in ascending order."""
@@ -188,13 +189,15 @@ def said(rows: Rows, last: bool = False, stop: StopSection | None = None) -> lis
     found = outlook([rows])
     if found is None:
         return []
-    brought = f"{found.step:.0f} labels brought {found.brought} {found.unit} of {found.metric.name}"
+    brought = f"{plural(f'{found.step:.0f}', 'label')} brought {found.brought} {found.unit} of {found.metric.name}"
     if found.fit is None:
         lines = [f"{brought}; a forecast needs {LEAST} stages"]
     else:
         lines = [brought]
         if found.more is not None:
-            more = f"{found.more:.0f} more would be" if last else f"the next {found.more:.0f} are"
+            number = f"{found.more:.0f}"
+            verb = "is" if number == "1" else "are"
+            more = f"{number} more would be" if last else f"the next {number} {verb}"
             lines = [f"{brought}; {more} likely to bring {found.change}"]
         middle, interval = found.ceiling
         reach = f"needs {found.reach}" if found.reach.startswith("about") else f"is {found.reach}"
