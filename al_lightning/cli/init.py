@@ -21,6 +21,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="your images with their masks or depth")
     parser.add_argument("known", nargs="*", metavar="dataset.options.KEY=VALUE", help="what you know of them already")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the YAML; <name of the folder>.yaml")
+    parser.add_argument(
+        "--simulate", action="store_true", help="leave images without mask out, and ask nobody for them"
+    )
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     parser.set_defaults(command=init)
 
@@ -37,7 +40,7 @@ def init(options: argparse.Namespace) -> int:
     from al_lightning.data.errors import DataError
     from al_lightning.data.init.choices import nobody
     from al_lightning.data.init.look import look
-    from al_lightning.data.init.partly import is_partly, only_labelled
+    from al_lightning.data.init.partly import ask_people, can_ask, can_leave_out, is_partly, only_labelled
 
     root = options.folder.expanduser().absolute()
     name = name_of(root.resolve())
@@ -48,10 +51,18 @@ def init(options: argparse.Namespace) -> int:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"-o {output}: {output.parent} cannot be made ({error.strerror})") from None
-    beside = output.with_suffix(".csv").absolute()
+    if options.simulate and finding.people:
+        raise ConfigError(f"--simulate: no image in {root} has a mask that could be looked up; leave the option out")
     if is_partly(finding):
-        _check_output(beside, options.force)
-        only_labelled(finding, beside)
+        if can_ask(finding) and not options.simulate:
+            command = f"al-lightning init {shlex.quote(str(options.folder))} --simulate"
+            ask_people(finding, command if can_leave_out(finding) else "")
+        elif not can_leave_out(finding):
+            raise ConfigError("--simulate: an image has several masks, so that no CSV can list those that have some")
+        else:
+            beside = output.with_suffix(".csv").absolute()
+            _check_output(beside, options.force)
+            only_labelled(finding, beside)
     text, told = _written(finding, name, output)
     for line in told:
         print(line)
@@ -132,7 +143,7 @@ def _written(finding: Finding, name: str, output: Path) -> tuple[str, list[str]]
     sizes, looked_at = proposal.sizes_of(finding.images)
     size = proposal.size_for(sizes, proposal.largest_here())
     pool = proposal.pool_of(finding)
-    budget = proposal.budget(pool)
+    budget = proposal.budget_of(finding)
     finding.lines = [
         proposal.sizes_line(sizes, len(finding.images), looked_at),
         *finding.lines,

@@ -122,7 +122,8 @@ class BudgetSection:
     or a latent (typiclust, ta-coreset, pca-coreset). A latent is that of the learner's encoder where it has pretrained
     weights (learner.options.encoder_weights), else a PCA of the pixels."""
     validation: int | None = None
-    """Images that people label for validation, drawn at random, where the dataset has no target yet."""
+    """Images that people label for validation, drawn at random, where the dataset has no target yet; where it has some,
+    those of validation count."""
     test: int | None = None
     """The same for test. A test set that active learning had chosen would measure nothing."""
     pixels: float | None = None

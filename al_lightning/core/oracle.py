@@ -48,7 +48,7 @@ class Delivery:
     waiting: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     """Picks without a label yet, in the order of the query."""
     withdrawn: Mapping[int, str] = field(default_factory=dict)
-    """Pick -> why it will never be labelled; it leaves the pool."""
+    """Image, picked or not -> why it will never be labelled; what is not labelled of it leaves the pool."""
     corrected: Mapping[int, str] = field(default_factory=dict)
     """Row of an earlier request -> file of its new label, which is trained with from this stage on."""
     rejected: Mapping[str, str] = field(default_factory=dict)

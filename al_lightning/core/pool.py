@@ -18,7 +18,7 @@ from al_lightning.core.region import Box, Region, cover, region_of
 PSEUDO = "pseudo"
 """Source of targets that the learner predicted and no oracle revealed."""
 WITHDRAWN = "withdrawn"
-"""What a state calls an image that left the pool because nobody can label it."""
+"""What a state calls an image that nobody can label, or label further."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,17 @@ class LabelPool:
         """row -> file of a pseudo-label. These rows stay unlabelled: they can be picked and cost nothing, and the
         next `commit` drops them."""
         self.withdrawn: dict[int, str] = {}
-        """row -> why it left the pool; it cannot be labelled or picked."""
+        """row -> why nobody can label it, or what is left of it; it cannot be picked."""
         if len(np.unique(self._all)) != len(self._all):
             raise ValueError("pool: a row occurs twice")
 
     @property
     def rows(self) -> Rows:
-        """(P,) rows of the pool, ascending, without withdrawn ones."""
-        if not self.withdrawn:
+        """(P,) rows of the pool, ascending, without withdrawn ones that have no label."""
+        gone = self.withdrawn.keys() - self._labels.keys()
+        if not gone:
             return self._all
-        kept: Rows = self._all[~np.isin(self._all, list(self.withdrawn))]
+        kept: Rows = self._all[~np.isin(self._all, list(gone))]
         return kept
 
     def __len__(self) -> int:
@@ -94,7 +95,8 @@ class LabelPool:
 
     @property
     def partial(self) -> Rows:
-        """Rows of which some pixels are revealed and some are not, ascending. They are trained on and can be picked."""
+        """Rows of which some pixels are revealed and some are not, ascending. They are trained on, and can be picked
+        unless they were withdrawn."""
         return np.array(sorted(self._pixels), dtype=np.int64)
 
     @property
@@ -104,7 +106,7 @@ class LabelPool:
 
     @property
     def unlabelled(self) -> Rows:
-        """(U,) rows that are not labelled as a whole, ascending."""
+        """(U,) rows that can be picked, ascending: those that are neither labelled as a whole nor withdrawn."""
         rows: Rows = self.rows[~self.is_labelled]
         return rows
 
@@ -115,8 +117,8 @@ class LabelPool:
 
     @property
     def is_labelled(self) -> NDArray[np.bool_]:
-        """(P,) mask over `rows`: labelled as a whole."""
-        return np.isin(self.rows, self.labelled)
+        """(P,) mask over `rows`: labelled as a whole, or as far as people can."""
+        return np.isin(self.rows, [*self.labelled.tolist(), *self.withdrawn])
 
     @property
     def labelled_equivalent(self) -> int:
@@ -125,9 +127,11 @@ class LabelPool:
 
     @property
     def fraction(self) -> float:
-        """Revealed fraction of the pool's pixels, with equal weight for every image."""
+        """Revealed fraction of the pool's pixels, with equal weight for every image; what was withdrawn is not of the
+        pool."""
         of_regions = sum(self._pixels.values()) / self._area if self._pixels else 0.0
-        return (len(self.labelled) + of_regions) / len(self)
+        gone = sum(1 - self._pixels[row] / self._area for row in self.withdrawn if row in self._pixels)
+        return (len(self.labelled) + of_regions) / (len(self) - gone)
 
     @property
     def overspent_pixels(self) -> int:
@@ -160,8 +164,8 @@ class LabelPool:
         """Record the labels that `query` asks for, to be trained on from `stage` on.
 
         Raises:
-            ValueError: a row is not in this pool or is labelled as a whole already, a whole image occurs twice, a
-                region is not inside the image or reveals nothing new; nothing is recorded then.
+            ValueError: a row is not in this pool, is labelled as a whole already or withdrawn, a whole image occurs
+                twice, a region is not inside the image or reveals nothing new; nothing is recorded then.
         """
         outside = query.rows[~np.isin(query.rows, self.unlabelled)]
         if len(outside) or (query.regions is None and len(np.unique(query.rows)) != len(query)):
@@ -177,16 +181,22 @@ class LabelPool:
         self._recount(pixels)
 
     def withdraw(self, rows: Mapping[int, str]) -> None:
-        """Take images out of the pool, each with the reason.
+        """Take images out of the pool, each with the reason: they are never picked again. Of those of which a part is
+        labelled the rest leaves the pool, and the labels stay.
 
         Raises:
-            ValueError: an image is labelled, or not in the pool; nothing is changed then.
+            ValueError: an image is labelled as a whole, not in the pool, or withdrawn; nothing is changed then.
         """
-        wrong = [row for row in rows if row in self._labels or row not in self.rows]
+        wrong = set(rows) - set(self.unlabelled.tolist())
         if wrong:
-            raise ValueError(f"withdraw: {self.ids[wrong[0]]} is labelled, or not in the pool")
+            raise ValueError(f"withdraw: {self.ids[min(wrong)]} is labelled, or not in the pool")
         self.withdrawn |= rows
         self.pseudo = {row: file for row, file in self.pseudo.items() if row not in rows}
+
+    def pickable(self, rows: Mapping[int, str]) -> dict[int, str]:
+        """Those of these rows that can be picked."""
+        left = set(self.unlabelled.tolist())
+        return {row: value for row, value in rows.items() if row in left}
 
     def correct(self, files: Mapping[int, str]) -> None:
         """Replace the label files of labelled images.

@@ -101,13 +101,14 @@ class DenseDataset:
         splits = dict.fromkeys(self.ids, NONE)
         return splits | {self.ids[row]: split for split in SPLITS for row in getattr(self, split).tolist()}
 
-    def with_splits(self, recorded: Mapping[str, str]) -> DenseDataset:
+    def with_splits(self, recorded: Mapping[str, str], asked: bool = False) -> DenseDataset:
         """This dataset with the splits that it had before, whatever images were added since.
 
         New images join the pool; those in no split, and those whose group is held out, stay out. A note says how many.
 
         Args:
             recorded (Mapping[str, str]): id -> pool, validation, test or none, as `split_of` gave it.
+            asked (bool): whether people are asked for targets of validation and test. Default False.
 
         Raises:
             DataError: an image is gone, or one that is held out has no target any more.
@@ -115,7 +116,7 @@ class DenseDataset:
         drawn = self.split_of()
         splits, joined = keep(self.ids, self.groups or self.ids, list(drawn.values()), recorded)
         bare = [row for row, split in enumerate(splits) if split in SPLITS[1:] and self.targets[row] is None]
-        if bare and self.has_targets:
+        if bare and self.has_targets and not asked:
             raise DataError(
                 f"{self.images[bare[0]]}: an image of {splits[bare[0]]} whose target is gone ({len(bare)} are); put "
                 "the files back, or start a new run"

@@ -230,7 +230,7 @@ def hold_out(ids: Sequence[str], groups: Sequence[str], validation: int, test: i
                 "leave some for the pool; take fewer"
             )
         taken = [members[group] for group in order[start:end]]
-        for rows, number in zip(taken, _shares([len(rows) for rows in taken], count), strict=True):
+        for rows, number in zip(taken, shares([len(rows) for rows in taken], count), strict=True):
             chosen = {rows[round((k + 0.5) * len(rows) / number - 0.5)] for k in range(number)} if number else set()
             for row in rows:
                 splits[row] = name if row in chosen else NONE
@@ -238,7 +238,7 @@ def hold_out(ids: Sequence[str], groups: Sequence[str], validation: int, test: i
     return splits
 
 
-def _shares(sizes: Sequence[int], count: int) -> list[int]:
+def shares(sizes: Sequence[int], count: int) -> list[int]:
     """How many of each group, as equal as the sizes allow, `count` together."""
     shares = [0] * len(sizes)
     while sum(shares) < count:

@@ -19,7 +19,9 @@ LIBRARIES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "segme
 def environment(setup: Setup) -> dict[str, Any]:
     """Sizes and protocol of the data, overlap of pool and test, cost of the whole pool, versions, machine."""
     data, cost = setup.dataset, setup.cost
-    # The clicks of the whole pool need the targets of all images, so they are counted only for strategies of regions.
+    # The clicks of the whole pool need the targets of all images, so they are counted only for strategies of regions,
+    # and where no person has to draw them first.
+    known = all(data.targets[row] is not None for row in data.pool.tolist())
     return {
         "dataset": {
             "name": data.name,
@@ -36,7 +38,7 @@ def environment(setup: Setup) -> dict[str, Any]:
         "cost": {
             "clicks": cost.kind,
             "terms": cost.terms if cost.kind else None,
-            "pool": cost.total(targets=asks_for_regions(setup.strategy)),
+            "pool": cost.total(targets=known and asks_for_regions(setup.strategy)),
         },
         "versions": {"al_lightning": __version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in LIBRARIES},

@@ -40,7 +40,7 @@ from al_lightning.experiment.setup import Fit, Setup, complete, prepare
 from al_lightning.experiment.stages import Running, run_stage
 from al_lightning.experiment.start import first_labels, first_picks
 from al_lightning.loop import ActiveLearningLoop
-from al_lightning.report.forecast import said
+from al_lightning.report.outlook import said
 
 
 def run_folder(config: Config) -> RunFolder:
@@ -265,7 +265,8 @@ def _stages(
                 folder.append_row(done["row"])
         _say(console, stage_line(done["row"], header=stage == 0))
         rows = [state["row"] for state in finished[: stage + 1]]
-        for line in said(rows, None if done.get("last") else pool.labelled_equivalent):
+        early = stage + 1 < setup.plan.stages
+        for line in said(rows, bool(done.get("last")), config.budget.stop if early else None):
             _say(console, f"      {line}")
         if done.get("last"):
             break

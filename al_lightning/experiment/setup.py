@@ -221,7 +221,8 @@ def build_dataset(config: Config, splits: Mapping[str, str] | None = None) -> De
         ConfigError, DataError, FileNotFoundError: an option or the data are invalid; the message is one line.
     """
     dataset = build_section(config.dataset)
-    return dataset if splits is None else dataset.with_splits(splits)
+    asked = config.budget.test is not None or config.budget.validation is not None
+    return dataset if splits is None else dataset.with_splits(splits, asked)
 
 
 def build_learner(

@@ -41,7 +41,7 @@ from al_lightning.experiment.setup import Setup
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, Scorer
-from al_lightning.report.forecast import plateau
+from al_lightning.report.plateau import plateau
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,8 @@ def run_stage(running: Running, stage: int, done: dict[str, Any]) -> dict[str, A
     )
     stop, before = config.budget.stop, [state["row"] for state in running.finished[:stage]]
     flat = plateau([*before, {"test": done["test"]["test"]}], stop.gain, stop.stages)
-    last = reached or flat or stage + 1 == setup.plan.stages
+    # People may have withdrawn what the budget counted on.
+    last = reached or flat or stage + 1 == setup.plan.stages or not len(pool.unlabelled)
     selected: list[dict[str, Any]] = []
     seconds = {"score": 0.0, "select": 0.0}
     if not last:

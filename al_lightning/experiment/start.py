@@ -56,8 +56,8 @@ def first_labels(setup: Setup, folder: RunFolder, pool: LabelPool, enough: bool)
 
 def take_first(pool: LabelPool, existing: list[int], query: Query, delivery: Delivery) -> None:
     """Label the pool with what was there and what people were first asked for and gave."""
-    pool.withdraw({row: why for row, why in delivery.withdrawn.items() if row in pool.rows})
     pool.commit(Query.of(np.array(existing, dtype=np.int64), EXISTING), 0)
+    pool.withdraw(pool.pickable(delivery.withdrawn))
     got = delivery.labelled(query)
     pool.commit(got.subset(~is_held_out(got)), 0, delivery.files)
 
@@ -130,7 +130,7 @@ def with_held_out(dataset: DenseDataset, delivery: Delivery) -> DenseDataset:
     """
     parts = {name: getattr(dataset, name).tolist() for name in ("validation", "test")}
     files = {row: Path(delivery.files[row]) for rows in parts.values() for row in rows if row in delivery.files}
-    if not files:
+    if not files and not any(dataset.targets[row] is None for rows in parts.values() for row in rows):
         return dataset
     data = dataset.with_targets(files)
     kept = {name: np.array([row for row in rows if data.targets[row] is not None]) for name, rows in parts.items()}

@@ -156,6 +156,7 @@ class ActiveLearningLoop(pl.Callback):
         answered = {row: self.pool.target(row) for row in self.pool.annotated.tolist()} | self.held_out
         request = Request(query, stage, self.folder, guesses or {}, answered, self.pool.regions)
         delivery = self.oracle.reveal(request)
+        delivery = replace(delivery, withdrawn=self.pool.pickable(delivery.withdrawn))
         if len(delivery.waiting) and not (enough and len(delivery.labelled(query))):
             raise delivery.wait(query, stage)
         return delivery
@@ -169,7 +170,7 @@ class ActiveLearningLoop(pl.Callback):
         pool, got = self.pool, delivery.labelled(query)
         partly = set(pool.annotated.tolist())
         pool.correct({row: file for row, file in delivery.corrected.items() if row in partly})
-        if gone := {row: why for row, why in delivery.withdrawn.items() if row not in partly}:
+        if gone := pool.pickable(delivery.withdrawn):
             pool.withdraw(gone)
             self._derived.clear()  # of a pool of other images
         pool.commit(got, stage, delivery.files)

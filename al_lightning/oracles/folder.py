@@ -38,8 +38,8 @@ class Folder:
     Each stage writes `queries/stage-<k>/` in the run's folder: the images, `queries.csv`, the learner's predictions as
     a head start, a contact sheet and a README.txt. The run then waits (exit code 3) until each image has a mask of its
     name in `annotations/`, or in a COCO JSON or CVAT XML (1.1) there, and goes on when it is resumed. A mask that
-    changes later is used from the next stage on. An image that cannot be annotated is named in
-    `annotations/withdrawn.txt`, with the reason after a tab if wanted.
+    changes later is used from the next stage on. An image that cannot be annotated, or not further, is named in
+    `annotations/withdrawn.txt`, with the reason after a tab if wanted, and never asked for again.
 
     Args:
         dataset (DenseDataset): of the run.
@@ -89,11 +89,12 @@ class Folder:
         place.mkdir(parents=True, exist_ok=True)
         asked = folder_of(request.folder, request.stage)
         write_request(request, self.dataset, self.images, self._readme(place, request), self.exports)
-        rows = [*request.answered, *request.query.rows.tolist()]
-        names = names_of(request.folder, self.dataset, rows)
+        asked_for = {*request.answered, *request.query.rows.tolist()}
+        copies = names_of(request.folder, self.dataset, range(len(self.dataset.ids)))
+        names = {name: row for name, row in copies.items() if row in asked_for}
         noun = "masks" if self.dataset.task.kind == "segmentation" else "depth maps"
         todo = f"draw the {noun} of {asked / 'images'} and save them in {place} under the names of their images"
-        delivery = settle(request, self.dataset, self._answers(place), names, todo)
+        delivery = settle(request, self.dataset, self._answers(place), names, todo, copies)
         write_status(asked / "status.csv", request, self.dataset, delivery)
         return delivery
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_lightning.core.oracle import Delivery, Request
-from al_lightning.core.region import Region, cover
+from al_lightning.core.region import Region, area, cover
 from al_lightning.data.dataset import DenseDataset
 from al_lightning.data.errors import decoded
+from al_lightning.data.files import nfc
 from al_lightning.data.walk import some
 from al_lightning.oracles.answers import Answer, match
 from al_lightning.oracles.store import LabelStore
@@ -31,15 +32,23 @@ class Answers:
     rejected: Mapping[str, str]
     """What is no answer: name -> why not."""
     withdrawn: Mapping[str, str]
-    """Key of an image that will never be labelled -> why."""
+    """Key of an image that will never be labelled, asked for or not -> why."""
 
 
-def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Mapping[str, int], todo: str) -> Delivery:
+def settle(
+    request: Request,
+    dataset: DenseDataset,
+    answers: Answers,
+    names: Mapping[str, int],
+    todo: str,
+    copies: Mapping[str, int] | None = None,
+) -> Delivery:
     """Check and keep what people answered.
 
     An answer for a pick is kept as a label file in the run's folder. So is one that has changed since, or that somebody
     gave for an image of an earlier request: it replaces the label from this stage on. Where a pick asks for a region of
-    an image of which other regions are labelled, their labels stay as they were.
+    an image of which other regions are labelled, their labels stay as they were. Any image can be withdrawn, also one
+    that was not asked for, or of which only regions are labelled; one that is labelled as a whole keeps its label.
 
     Args:
         request: of the stage.
@@ -47,6 +56,7 @@ def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Map
         answers: of all requests so far.
         names: names of the images that were asked for so far -> row.
         todo: what to do next where answers are missing.
+        copies: further names of images that were ever asked for -> row, by which they can be withdrawn.
 
     Raises:
         ValueError: the index of the labels cannot be read.
@@ -56,14 +66,12 @@ def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Map
     by_row, unknown = match(answers.found, names, dataset.task.kind)
     rejected = dict(answers.rejected)
     rejected |= {one.name: "for no image that was asked for; give it the name of its image" for one in unknown}
-    withdrawn, more = _withdrawn(answers.withdrawn, names, dataset.task.kind)
+    every = {name: row for row, name in enumerate(dataset.ids)} | dict(copies or {})
+    withdrawn, more = _withdrawn(answers.withdrawn, names, every, dataset.task.kind)
     rejected |= more
     picks = request.query.rows.tolist()
-    rejected |= {
-        dataset.ids[row]: "withdrawn after it was labelled: its label stays"
-        for row in withdrawn
-        if row in request.answered and row not in picks
-    }
+    kept_whole = [row for row in withdrawn if row not in picks and _is_whole(request, row, dataset)]
+    rejected |= {dataset.ids[row]: "withdrawn after it was labelled: its label stays" for row in kept_whole}
     files: dict[int, str] = {}
     corrected: dict[int, str] = {}
     for row, ones in by_row.items():
@@ -86,20 +94,35 @@ def settle(request: Request, dataset: DenseDataset, answers: Answers, names: Map
     return Delivery(
         files,
         np.array(missing, dtype=np.int64),
-        {row: why for row, why in withdrawn.items() if row in picks},
+        {row: why for row, why in withdrawn.items() if row not in kept_whole},
         corrected,
         rejected,
         todo,
     )
 
 
-def _withdrawn(named: Mapping[str, str], names: Mapping[str, int], task: str) -> tuple[dict[int, str], dict[str, str]]:
-    """({row: why}, {name: why it is no withdrawal})."""
+def _withdrawn(
+    named: Mapping[str, str], names: Mapping[str, int], every: Mapping[str, int], task: str
+) -> tuple[dict[int, str], dict[str, str]]:
+    """({row: why}, {name: why it is no withdrawal}); an image that is not asked for now goes by its exact name only."""
     found, unknown = match([Answer(key, key, why, _nothing) for key, why in named.items()], names, task)
-    return (
-        {row: ones[0].digest for row, ones in found.items()},
-        {one.name: "withdrawn, but for no image that was asked for" for one in unknown},
-    )
+    rows = {row: ones[0].digest for row, ones in found.items()}
+    exact = {nfc(name): row for name, row in every.items()}
+    rejected = {}
+    for one in unknown:
+        if nfc(one.key) in exact:
+            rows.setdefault(exact[nfc(one.key)], one.digest)
+        else:
+            rejected[one.name] = "withdrawn, but no image has this name"
+    return rows, rejected
+
+
+def _is_whole(request: Request, row: int, dataset: DenseDataset) -> bool:
+    """Whether an image is labelled as a whole; validation and test images always are."""
+    if row not in request.answered:
+        return False
+    regions = request.revealed(row)
+    return not regions or area(regions, dataset.size) == dataset.size[0] * dataset.size[1]
 
 
 def _nothing() -> NDArray[Any]:

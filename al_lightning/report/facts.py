@@ -56,6 +56,12 @@ def notes(group: Group) -> list[str]:
     ]
     if unfinished:
         lines.append(f"Not finished: {', '.join(unfinished)}. Means over fewer seeds are marked in the tables.")
+    stopped: dict[str, list[str]] = {}
+    for run in group.runs:
+        if run.stopped and run.planned is not None:
+            ended = f"{run.name} ({len(run.rows)} of {plural(run.planned, 'stage')})"
+            stopped.setdefault(run.stop_rule, []).append(ended)
+    lines += [f"Ended by budget.stop, because {rule}: {', '.join(names)}." for rule, names in stopped.items()]
     if any(len({len(r.rows) for r in curve.runs if r.complete and r.pixel_budget}) > 1 for curve in group.curves):
         lines.append(
             "Runs stop at a fraction of the pool's pixels, so the seeds of a strategy end at different stages."
@@ -137,6 +143,8 @@ def _budget(runs: Sequence[Run]) -> str:
         return "all images at once"
     fractions = ", ".join(dict.fromkeys(f"{100 * run.pixel_budget:.3g} %" for run in runs if run.pixel_budget))
     most, until = ("at most ", f", until {fractions} of the pool's pixels are labelled") if fractions else ("", "")
+    if rules := ", ".join(dict.fromkeys(run.stop_rule for run in runs if run.stop_rule)):
+        most, until = "at most ", f"{until}, until {rules}"
     return (
         f"{plural(_values(runs, 'budget.initial'), 'image')} at the start, "
         f"{_values(runs, 'budget.per_stage')} more a stage, "

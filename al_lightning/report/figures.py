@@ -50,6 +50,18 @@ class Style:
     marker: str
     dash: str
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a line with its points."""
+        return {
+            "color": self.colour,
+            "linestyle": self.dash,
+            "marker": self.marker,
+            "linewidth": 1.7,
+            "markersize": 5.5,
+            "markeredgewidth": 1.6 if self.marker == "x" else 0.0,
+        }
+
 
 @dataclass(frozen=True)
 class Line:
@@ -108,11 +120,7 @@ def draw(
         1
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
-        axes.set_axisbelow(True)
+        figure, axes = empty(size)
         if reference is not None:
             name, height = reference
             axes.axhline(height, color="#1d1d1f", linewidth=1, linestyle=(0, (1, 2)))
@@ -133,26 +141,41 @@ def draw(
             axes.plot(
                 x,
                 line.mean[order],
-                color=line.style.colour,
-                linestyle=line.style.dash,
-                marker=line.style.marker,
-                linewidth=1.7,
-                markersize=5.5,
-                markeredgewidth=1.6 if line.style.marker == "x" else 0.0,
+                **line.style.line,
                 # matplotlib leaves a label that begins with an underscore out of the legend.
                 label=f" {line.label}" if line.label.startswith("_") else line.label,
                 zorder=3 + depth,
             )
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=whole_x))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.ticklabel_format(useOffset=False)
-        axes.margins(x=0.03, y=0.06)
+        finish(axes, x_label, y_label, whole_x)
         _limit(axes, lines, reference)
         _legend(figure, axes)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        return svg(figure)
+
+
+def empty(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """A figure of so many inches, and its axes; to be called with `STYLE` on."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e3e3e3", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def finish(axes: Axes, x_label: str, y_label: str, whole_x: bool) -> None:
+    """Labels and ticks, after all lines are drawn."""
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=whole_x))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axes.ticklabel_format(useOffset=False)
+    axes.margins(x=0.03, y=0.06)
+
+
+def svg(figure: Figure) -> str:
+    """The figure as a document; to be called with `STYLE` on."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     return buffer.getvalue()
 
 

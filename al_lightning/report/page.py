@@ -15,6 +15,7 @@ from al_lightning.report.gallery import Images, gallery
 from al_lightning.report.group import Group
 from al_lightning.report.grouping import groups
 from al_lightning.report.metrics import Metric
+from al_lightning.report.more_labels import more_labels
 from al_lightning.report.pictures import data_uri
 from al_lightning.report.runs import Run
 from al_lightning.report.statistics import paired_difference, summarise
@@ -68,6 +69,7 @@ def _section(group: Group, images: Images | None) -> Section:
         by_stage=_by_stage(group, metric, look),
         budget=_table(budget_table(group), look),
         fractions=_table(fractions, look) if fractions else None,
+        more_labels=more_labels(group, look),
         differences=_table(differences, look) if differences else None,
         penalties=_table(penalty_table([group.setting()], labels), look) if compared else None,
         costs=[_figure(group, metric, look, axis_of(key), small=True) for key in extra_axes(group)],

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from al_lightning.config.schema import StopSection
 from al_lightning.config.yaml_text import read_yaml
 from al_lightning.core.json_files import MAYBE_NUMBER, expect, read_json
 from al_lightning.core.run_folder import RunFolder, read_rows
+from al_lightning.report.plateau import plateau, rule
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -83,10 +85,28 @@ class Run:
         return None if fraction is None else float(fraction)
 
     @property
+    def stop_rule(self) -> str:
+        """`budget.stop` in words; "" where the config sets none."""
+        gain, stages = self._stop
+        depth = bool(self.rows) and "miou" not in self.rows[-1]["test"]
+        return "" if gain is None else rule("cm" if depth else "points", gain, stages)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `budget.stop` ended the run before its planned stages."""
+        return self.planned is not None and len(self.rows) < self.planned and plateau(self.rows, *self._stop)
+
+    @property
+    def _stop(self) -> tuple[float | None, int]:
+        """(gain, stages) of `budget.stop`."""
+        stop = lookup(self.config, "budget.stop") or {}
+        return stop.get("gain"), stop.get("stages", StopSection.stages)
+
+    @property
     def complete(self) -> bool:
         """Whether no stage is missing: all are there that were planned, or everything is labelled, or the budget of
-        pixels is spent."""
-        if self.planned is None or len(self.rows) >= self.planned:
+        pixels is spent, or `budget.stop` ended the run."""
+        if self.planned is None or len(self.rows) >= self.planned or self.stopped:
             return True
         if not self.rows or all_labelled(self.rows[-1]):
             return bool(self.rows)
@@ -207,7 +227,13 @@ def find_runs(paths: Iterable[str | Path]) -> list[Run]:
     return runs
 
 
-_CONFIG = {"budget?": {"stages?": (int, NoneType), "pixels?": MAYBE_NUMBER}}
+_CONFIG = {
+    "budget?": {
+        "stages?": (int, NoneType),
+        "pixels?": MAYBE_NUMBER,
+        "stop?": ({"gain?": MAYBE_NUMBER, "stages?": int}, NoneType),
+    }
+}
 _ENVIRONMENT = {
     "dataset?": {
         "size?": [int],

@@ -70,6 +70,18 @@ class OtherMetrics:
 
 
 @dataclass(frozen=True)
+class MoreLabels:
+    """What more labels would bring."""
+
+    table: Table
+    figures: Sequence[Figure]
+    folded: bool
+    """Whether the figures are closed at first."""
+    legend: str
+    """Of the figures; "" where there is none."""
+
+
+@dataclass(frozen=True)
 class Thumbnail:
     """A pick."""
 
@@ -131,6 +143,7 @@ class Section:
     by_stage: Table
     budget: Table
     fractions: Table | None
+    more_labels: MoreLabels | None
     differences: Table | None
     penalties: Table | None
     costs: Sequence[Figure]

@@ -166,17 +166,76 @@ def test_masks_of_objects_are_united_and_those_of_several_people_are_not(tmp_pat
     assert "dataset.options.several_masks is not decided" in capsys.readouterr().err
 
 
-def test_a_set_that_is_partly_labelled_runs_on_what_is(tmp_path, capsys):
+def test_a_set_that_is_partly_labelled_can_be_simulated_on_what_is(tmp_path, capsys):
     root = write(tmp_path / "set", names(60), bare=names(60)[::2])
     whole = write(tmp_path / "whole", names(60)[1::2])
-    config = init(root, tmp_path / "mine.yaml")
-    assert "30 images without, of which a run can ask for none: mine.csv lists" in capsys.readouterr().out
+    config = init(root, tmp_path / "mine.yaml", "--simulate")
+    assert "30 images without, which a simulated run cannot use: mine.csv lists" in capsys.readouterr().out
+    assert config.oracle.name == "simulated"
     dataset = experiment.setup.build_dataset(config)
     assert None not in dataset.targets
     # Splits depend on the groups' names, and stay where they are.
     same = experiment.setup.build_dataset(init(whole, tmp_path / "whole.yaml"))
     split_of = {name.rpartition("/")[2]: split for name, split in dataset.split_of().items()}
     assert split_of == same.split_of()
+
+
+def test_people_are_asked_for_the_masks_that_are_not_there(tmp_path, capsys):
+    root = write(tmp_path / "set", names(200), bare=names(200)[::2])
+    config = init(root, tmp_path / "mine.yaml")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("  targets:"))
+    setup = experiment.prepare(experiment.complete(config))
+    data = setup.dataset
+    open_ = [row for row in data.pool.tolist() if data.targets[row] is None]
+    assert "100 of 200 images have a mask, so people will be asked for masks of others" in line
+    assert f"({len(open_)} can be)" in line
+    assert line.endswith(f"to use those 100 only, in a simulated run: al-lightning init {root} --simulate")
+    assert config.oracle.name == "folder"
+    assert (config.budget.test, config.budget.validation) == (None, None), "there are enough"
+    assert config.budget.initial == len(data.pool) - len(open_), "what is there is labelled at first"
+    assert config.budget.per_stage <= 50
+    assert not (tmp_path / "mine.csv").exists()
+
+
+def test_people_are_asked_for_a_test_set_where_too_few_have_masks(tmp_path):
+    root = write(tmp_path / "set", names(200), bare=names(200)[12:])
+    config = init(root, tmp_path / "mine.yaml")
+    assert (config.budget.test, config.budget.validation) == (10, 5)
+    assert config.budget.first == "typiclust"
+    data = experiment.prepare(experiment.complete(config)).dataset
+    before = experiment.setup.build_dataset(config)
+    assert (len(data.test), len(data.validation)) == (10, 5)
+    assert set(before.test) < set(data.test)
+    assert set(data.pool) == set(before.pool), "those that are asked for were held out"
+    text = (tmp_path / "mine.yaml").read_text()
+    assert f"; {len(before.test)} have a mask" in text
+
+
+def test_several_masks_of_an_image_are_no_list_but_people_can_be_asked(tmp_path, capsys):
+    root = tmp_path / "set"
+    for number, name in enumerate(names(60)):
+        save(root / "images" / f"{name}.png", picture(number))
+        for part, half in enumerate((np.arange(48) < 16, np.arange(48) >= 16), 1) if number % 2 else ():
+            save(root / "masks" / f"{name}_{part}.png", white(disc(number) & half, number))
+    assert init(root, tmp_path / "mine.yaml").oracle.name == "folder"
+    assert "--simulate" not in (tmp_path / "mine.yaml").read_text()
+    assert main(["init", str(root), "-o", str(tmp_path / "other.yaml"), "--simulate"]) == 2
+    assert "--simulate: an image has several masks" in capsys.readouterr().err
+
+
+def test_nobody_measures_depth_by_hand(tmp_path):
+    root = write(
+        tmp_path / "set", names(60), target="depth/{}.png", values=lambda mask, n: scaled(mask), bare=names(60)[::2]
+    )
+    config = init(root, tmp_path / "mine.yaml")
+    assert config.oracle.name == "simulated"
+    assert config.dataset.options.csv == str(tmp_path / "mine.csv")
+
+
+def test_without_any_mask_nothing_can_be_simulated(tmp_path, capsys):
+    root = write(tmp_path / "set", names(40), bare=names(40))
+    assert main(["init", str(root), "-o", str(tmp_path / "mine.yaml"), "--simulate"]) == 2
+    assert "--simulate: no image in" in capsys.readouterr().err
 
 
 def test_near_duplicates_in_two_splits_are_told(tmp_path, capsys):

@@ -17,6 +17,7 @@ from al_lightning.config import load
 from al_lightning.core.waiting import Waiting
 from al_lightning.experiment import complete, resume, run
 from al_lightning.experiment.first import first_strategy
+from al_lightning.experiment.setup import build_dataset
 from al_lightning.experiment.trained import load_trained
 
 
@@ -103,6 +104,29 @@ def test_what_is_there_already_is_labelled_first_and_the_rest_is_asked_for(here:
     have = [name for name, split in splits.items() if split == "pool" and int(name) < 12]
     assert first.asked == 13 - len(have)
     assert not set(asked(0)) & set(have)
+
+
+def test_a_test_set_of_too_few_masks_is_topped_up_by_people(here: Path) -> None:
+    """What has a mask counts; the rest is taken from what is held out without, and stays so when the run is resumed."""
+    shutil.move("frames", "set/images")
+    Path("set/masks").mkdir(parents=True)
+    for number in range(0, 26, 2):
+        shutil.copy(f"truth/{number:02d}.png", "set/masks")
+    options = ("dataset.options.root=set", "dataset.options.targets=null", "budget.validation=null", "budget.stages=2")
+    before = build_dataset(config(*options))
+    have = [before.ids[row] for row in before.test.tolist()]
+    held_out = [name for name, split in before.split_of().items() if split == "none"]
+    wanted = len(have) + 2
+    first = waits(*options, f"budget.test={wanted}")
+    assert first.asked == 2
+    assert set(asked(0)) <= set(held_out)
+    assert waits().missing == 2
+    annotate(asked(0))
+    assert waits().stage == 1
+    splits = json.loads((RUN / "splits.json").read_text())
+    assert sorted(name for name, split in splits.items() if split == "test") == sorted([*have, *asked(0)])
+    with pytest.raises(ValueError, match=f"budget.test={wanted + 90}: {len(have)} images for test have a target"):
+        run(config(*options, f"budget.test={wanted + 90}", "name=other"))
 
 
 def test_enough_goes_on_with_what_is_delivered_and_keeps_the_rest_in_the_pool(here: Path) -> None:

@@ -206,6 +206,46 @@ def test_a_label_stays_when_its_image_is_withdrawn_later_and_that_is_said(
     assert delivery.rejected == {"p2/a": "withdrawn after it was labelled: its label stays"}
 
 
+def test_an_image_of_which_regions_are_labelled_is_withdrawn_whether_it_is_asked_for_or_not(
+    dataset: DenseDataset, tmp_path: Path
+) -> None:
+    place = tmp_path / "run/annotations"
+    place.mkdir(parents=True)
+    (place / "withdrawn.txt").write_text("p2/a\tblurred\n")
+
+    def reveal(row: int, *regions: Box, answered: dict[int, str | None]) -> Delivery:
+        query = Query.of(np.array([row]), "cereals", regions=[Box(0, 5, 6, 5)])
+        return Folder(dataset).reveal(
+            Request(query, 2, tmp_path / "run", answered=answered, revealed=lambda row: regions if row == 2 else ())
+        )
+
+    half, whole = Box(0, 0, 6, 5), Box(0, 0, *dataset.size)
+    for row in (2, 3):
+        delivery = reveal(row, half, answered={2: None})
+        assert delivery.withdrawn == {2: "blurred"}
+        assert delivery.rejected == {}
+    assert reveal(3, whole, answered={2: None}).withdrawn == {}
+    assert list(reveal(3, whole, answered={2: None}).rejected) == ["p2/a"]
+    assert reveal(3, answered={2: None}).withdrawn == {}, "a validation or test image"
+
+
+def test_an_image_can_be_withdrawn_before_it_is_asked_for_and_by_the_name_of_its_copy(
+    dataset: DenseDataset, tmp_path: Path
+) -> None:
+    place = tmp_path / "run/annotations"
+    oracle = Folder(dataset)
+    oracle.reveal(request(tmp_path, [2]))
+    with (tmp_path / "run/queries/stage-001/queries.csv").open() as file:
+        (copy,) = (line["name"] for line in csv.DictReader(file))
+    (place / "withdrawn.txt").write_text(f"{copy}\tblurred\n{dataset.ids[0]}\tno consent\n")
+    ask = Request(Query.of(np.array([3]), "random"), 2, tmp_path / "run")
+    assert oracle.reveal(ask).withdrawn == {2: "blurred", 0: "no consent"}
+    (place / "withdrawn.txt").write_text(f"{dataset.ids[0]}_mask\n")
+    assert list(oracle.reveal(ask).rejected) == [f"{dataset.ids[0]}_mask"], (
+        "only exact names, but for what is asked for"
+    )
+
+
 def test_earlier_regions_of_an_image_keep_their_labels(dataset: DenseDataset, tmp_path: Path) -> None:
     """The learner's grid is half of the image: its left half was revealed before as class 1."""
     old = str(write_label(tmp_path / "old", np.ones((HEIGHT, WIDTH), np.uint8)))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from al_lightning.core.oracle import Request
 from al_lightning.core.query import Query
+from al_lightning.core.region import Box
 from al_lightning.core.task import Task
 from al_lightning.data import DenseDataset
 from al_lightning.data.labels import read_label
@@ -75,6 +76,26 @@ def test_asks_once_and_takes_what_is_finished(dataset: DenseDataset, server: Sta
     assert last.waiting.tolist() == []
     assert np.array_equal(read_label(Path(last.files[0])), mask(3))
     assert last.withdrawn == {2: "skipped in Label Studio"}
+
+
+def test_a_task_that_is_skipped_later_takes_the_rest_of_its_image_out_of_the_pool(
+    dataset: DenseDataset, server: StandIn, tmp_path: Path
+) -> None:
+    """Of an image of which a region is labelled, and of one that the run went on without."""
+    oracle = LabelStudio(dataset, server.url)
+    oracle.reveal(request(tmp_path, (0, 1)))
+    server.annotate("p1/a", prediction(mask(3), CLASSES))
+    file = oracle.reveal(request(tmp_path, (0, 1))).files[0]
+    server.skip("p1/a")
+    server.skip("p1/b")
+    for regions, gone in (((Box(0, 0, 6, 5),), {0, 1}), ((Box(0, 0, *SIZE),), {1})):
+        ask = request(
+            tmp_path, (2,), 2, answered={0: file}, revealed=lambda row, held=regions: held if row == 0 else ()
+        )
+        delivery = oracle.reveal(ask)
+        assert set(delivery.withdrawn) == gone
+        assert set(delivery.rejected) == {"p1/a"} - {dataset.ids[row] for row in gone}
+        assert delivery.corrected == {}
 
 
 def test_a_correction_is_taken_at_the_next_stage(dataset: DenseDataset, server: StandIn, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ class Finding:
     """(pairs of near-duplicates, as positions in `images`, how many were compared); None: not looked for yet."""
     unlabelled: int = 0
     """Images of the pool without target."""
+    people: bool = False
+    """Whether people are asked for the masks that are not there."""
     named_splits: bool = False
     """Whether a file or folders name the splits."""
     several: bool = False

@@ -135,7 +135,7 @@ def _has_targets(root: Path) -> bool:
 def _without_targets(root: Path, ask: Ask) -> Finding:
     """Images that nobody has annotated: people are asked."""
     listing = read_unlabelled(root, "segmentation", None)
-    finding = Finding(root, options={"targets": NO_TARGETS}, images=listing.images)
+    finding = Finding(root, options={"targets": NO_TARGETS}, images=listing.images, people=True)
     read = _reading(listing, {})
     finding.alike = near_duplicates(listing.images, read)
     groups.decide(finding, listing, read, ask)

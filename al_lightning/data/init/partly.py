@@ -1,4 +1,4 @@
-"""Sets of which only a part has targets: a CSV of this part, which a run can use."""
+"""Sets of which only a part has targets: people are asked for the others, or a CSV leaves these out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,42 @@ REPLACED = ("csv", "images", "targets", "groups")
 
 
 def is_partly(finding: Finding) -> bool:
-    """Whether the pool has images without target that a CSV can leave out.
+    """Whether the pool has images without target."""
+    return finding.dataset is not None and finding.unlabelled > 0
 
-    Not where an image has several masks, which a CSV cannot list.
+
+def can_ask(finding: Finding) -> bool:
+    """Whether people can be asked for what is missing: they draw masks, and depth is measured."""
+    return finding.dataset is not None and finding.dataset.task.kind == "segmentation"
+
+
+def can_leave_out(finding: Finding) -> bool:
+    """Whether a CSV can list those that have a target; not where an image has several, which a CSV cannot list."""
+    return not finding.several
+
+
+def ask_people(finding: Finding, simulate: str) -> None:
+    """People are asked for the masks of the images that have none.
+
+    Args:
+        finding (Finding): what was found, partly with masks.
+        simulate (str): how to leave these images out instead; "" where that cannot be.
     """
-    return finding.dataset is not None and finding.unlabelled > 0 and not finding.several
+    dataset = finding.dataset
+    assert dataset is not None
+    labelled = sum(target is not None for target in dataset.targets)
+    line = (
+        f"targets: {labelled} of {many(len(dataset.ids), 'image')} have a mask, so people will be asked for masks of "
+        f"others, which the strategy picks ({finding.unlabelled} can be)"
+    )
+    finding.lines.append(f"{line}; to use those {labelled} only, in a simulated run: {simulate}" if simulate else line)
+    finding.people = True
 
 
 def only_labelled(finding: Finding, path: Path) -> None:
     """Write a CSV of the images that have a target; the finding then reads it.
 
-    The oracle of `run` reveals targets that are there, and stops at an image that has none. Groups are listed, and with
+    A simulated oracle reveals targets that are there, and stops at an image that has none. Groups are listed, and with
     them the drawn splits stay as they are; splits that files or folders name are listed too.
 
     Args:
@@ -44,7 +69,7 @@ def only_labelled(finding: Finding, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
     finding.lines.append(
-        f"targets: {many(len(dataset.ids) - len(lines) + 1, 'image')} without, of which a run can ask for none: "
+        f"targets: {many(len(dataset.ids) - len(lines) + 1, 'image')} without, which a simulated run cannot use: "
         f"{path.name} lists the images that have one, and is what is read"
     )
     finding.options = {key: value for key, value in finding.options.items() if key not in REPLACED} | {"csv": str(path)}

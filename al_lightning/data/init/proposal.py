@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from al_lightning.core.arrays import Size
+from al_lightning.data.errors import DataError
 from al_lightning.data.init.finding import Finding
 from al_lightning.data.pictures.stored import read_header
 from al_lightning.data.sample import LOOKED_AT, evenly, readable
+from al_lightning.data.top_up import top_up
 from al_lightning.data.walk import many
 
 MULTIPLE = 32
@@ -31,6 +33,10 @@ HEADERS = 2000
 """Images up to which every header is read."""
 UNREAD = 0.6
 """Fraction of the images that is at least in the pool, with the default fractions of validation and test."""
+FEW_VALIDATION, FEW_TEST = 5, 10
+"""Images below which a split measures little."""
+DRAWN = 50
+"""Most masks of a stage where people go on from some that are there."""
 MEMORY = 4e9
 """Bytes of decoded images above which they are kept in a file."""
 SizeOption: TypeAlias = "int | list[int]"
@@ -65,6 +71,29 @@ def asked(images: int) -> tuple[int, int]:
         ((40, 80), (10, 20), (5, 10))
     """
     return min(40, max(5, images // 40)), min(80, max(10, images // 20))
+
+
+def held_out_of(finding: Finding) -> dict[str, int]:
+    """Split, test or validation -> images that people are asked for, those that have a mask included; only of what has
+    too few to measure with, and as many as are held out."""
+    dataset = finding.dataset
+    if not finding.people or dataset is None:
+        return {}
+    validation, test = asked(len(dataset.ids))
+    if not dataset.has_targets:
+        return {"test": test, "validation": validation}
+    splits, groups = list(dataset.split_of().values()), dataset.groups or dataset.ids
+    found: dict[str, int] = {}
+    for name, least, wanted in (("test", FEW_TEST, test), ("validation", FEW_VALIDATION, validation)):
+        here = splits.count(name)
+        for count in range(wanted if here < least else here, here, -1):
+            try:
+                splits = top_up(dataset.ids, groups, splits, {name: count})
+            except DataError:
+                continue
+            found[name] = count
+            break
+    return found
 
 
 def sizes_of(images: Sequence[Path]) -> tuple[list[Size], int]:
@@ -105,13 +134,31 @@ def _nearest(side: float) -> int:
 
 
 def pool_of(finding: Finding) -> int:
-    """Images of the pool that have a target; a low estimate where the set cannot be read yet."""
+    """Images of the pool that can be labelled: those with a target, and all where people are asked; a low estimate
+    where the set cannot be read yet."""
     dataset = finding.dataset
     if dataset is None:
         return max(1, int(UNREAD * len(finding.images)))
     if not dataset.has_targets:
         return max(1, len(dataset.pool) - sum(asked(len(dataset.pool))))
-    return sum(dataset.targets[row] is not None for row in dataset.pool.tolist())
+    return len(dataset.pool) if finding.people else existing_of(finding)
+
+
+def existing_of(finding: Finding) -> int:
+    """Images of the pool that have a target."""
+    dataset = finding.dataset
+    return 0 if dataset is None else sum(dataset.targets[row] is not None for row in dataset.pool.tolist())
+
+
+def budget_of(finding: Finding) -> Budget:
+    """`budget` of the pool; where people are asked and masks are there already, all of these at first, and then so many
+    a stage as a person draws."""
+    pool, existing = pool_of(finding), existing_of(finding)
+    if not finding.people or not existing:
+        return budget(pool)
+    each = min(budget(pool).per_stage, DRAWN)
+    initial = max(existing, each)
+    return Budget(initial, each, min(STAGES, 1 + -(-(pool - initial) // each)))
 
 
 def cache_for(images: int, size: SizeOption) -> str:

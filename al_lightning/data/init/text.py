@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from al_lightning.config import defaults
 from al_lightning.data.init.choices import Choice, Question, flow
 from al_lightning.data.init.finding import Finding
-from al_lightning.data.init.proposal import Budget, SizeOption, asked, cache_for
+from al_lightning.data.init.proposal import Budget, SizeOption, cache_for, existing_of, held_out_of
 from al_lightning.data.own.folder_listing import NO_TARGETS
 
 WIDTH = 118
@@ -43,7 +43,7 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
         name (str): of the experiment.
         size (SizeOption): of the learner's images.
         budget (Budget): numbers of images.
-        pool (int): images of the pool that have a target.
+        pool (int): images of the pool that can be labelled.
         words (Sequence[str]): the command and the name of the file, for the comment at the top.
     """
     depth = finding.options.get("task") == "depth" or finding.loader == "colonoscopy-depth"
@@ -53,8 +53,10 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
     learner, strategy, trainer, loader = (base[key] for key in ("learner", "strategy", "trainer", "loader"))
     loader["cache"] = cache_for(len(finding.images), size)
     loader["batch_size"] = min(loader["batch_size"], max(2, budget.initial))
-    people = finding.options.get("targets") == NO_TARGETS
-    first = "images for the first training" if people else "images that are drawn at random for the first training"
+    existing = existing_of(finding)
+    first = "images that are drawn at random for the first training"
+    if finding.people:
+        first = "images for the first training" + (f"; the {existing} that have a mask count" if existing else "")
     head = [_comment(f"Written by `{words[0]}`. What was found:"), *(_comment(line) for line in finding.lines)]
     head += ["#", f"#   al-lightning check {words[1]}", f"#   al-lightning run {words[1]}"]
     total = min(pool, budget.initial + (budget.stages - 1) * budget.per_stage)
@@ -85,6 +87,7 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
             *_people(finding),
             "budget:",
             *_held_out(finding),
+            *_first(finding, budget.initial > existing),
             _beside(f"  initial: {budget.initial}", first),
             _beside(f"  per_stage: {budget.per_stage}", "more after each stage"),
             _beside(f"  stages: {budget.stages}", beside),
@@ -96,22 +99,31 @@ def to_yaml(finding: Finding, name: str, size: SizeOption, budget: Budget, pool:
 
 
 def _people(finding: Finding) -> list[str]:
-    """The oracle of a set without masks."""
-    if finding.options.get("targets") != NO_TARGETS:
+    """The oracle of a set without all masks."""
+    if not finding.people:
         return []
     return [_beside("oracle: {name: folder}", "people save masks in a folder; label-studio is another")]
 
 
 def _held_out(finding: Finding) -> list[str]:
-    """What people annotate first, of a set without masks."""
-    if finding.options.get("targets") != NO_TARGETS:
+    """What people annotate first, to measure with."""
+    dataset, wanted = finding.dataset, held_out_of(finding)
+    comments = {
+        "test": "images that people annotate first, a random sample to measure with",
+        "validation": "the same, to choose the best epoch with",
+    }
+    lines = []
+    for name, count in wanted.items():
+        here = sum(dataset.targets[row] is not None for row in getattr(dataset, name).tolist()) if dataset else 0
+        lines.append(_beside(f"  {name}: {count}", comments[name] + (f"; {here} have a mask" if here else "")))
+    return lines
+
+
+def _first(finding: Finding, some: bool) -> list[str]:
+    """How the images are picked that people annotate for the first training, where there are some."""
+    if not finding.people or not some:
         return []
-    validation, test = asked(len(finding.images))
-    return [
-        _beside(f"  test: {test}", "images that people annotate first, a random sample to measure with"),
-        _beside(f"  validation: {validation}", "the same, to choose the best epoch with"),
-        _beside("  first: typiclust", "how the initial images are picked; random is the other way"),
-    ]
+    return [_beside("  first: typiclust", "how the initial images are picked; random is the other way")]
 
 
 def _open(question: Question) -> list[str]:

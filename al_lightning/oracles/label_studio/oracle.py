@@ -156,17 +156,18 @@ class LabelStudio:
         person = self._person(client)
         found: list[Answer] = []
         withdrawn: dict[str, str] = {}
+        ids = set(self.dataset.ids)
         for task in client.pages("/api/tasks/", project=project, fields="all"):
             name = str(task["data"].get(KEY))
-            if name not in names:
+            if name not in ids:
                 continue
             counting = chosen(task.get("annotations") or [], person)
             where = f"{self.server}/projects/{project}/data?task={task['id']}"
-            if counting:
+            if counting and name in names:
                 held = [one["result"] for one in counting]
                 digest = hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
                 found.append(Answer(name, where, digest, _Drawn(held, self.dataset, names[name])))
-            elif any(one.get("was_cancelled") for one in task.get("annotations") or []):
+            elif not counting and any(one.get("was_cancelled") for one in task.get("annotations") or []):
                 withdrawn[name] = "skipped in Label Studio"
         return Answers(found, {}, withdrawn)
 
