@@ -66,8 +66,8 @@ test: $(READY) ## lint, types and tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 -m "not bench"
-	$(VENV)/bin/pytest --doctest-modules al_lightning -n 2
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not bench"
+	$(VENV)/bin/pytest --doctest-modules al_lightning -n 2 --dist worksteal
 	$(VENV)/bin/pytest -m bench
 
 $(LABEL_STUDIO)/.ready:
