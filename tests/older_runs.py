@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from al_lightning.config import Config, written
+from al_lightning.core.run_folder import RunFolder
 
 
 def without_digests(folder: Path) -> None:
@@ -27,7 +29,15 @@ def without_digests(folder: Path) -> None:
 
 @contextmanager
 def before_epochs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Runs are begun as by a version that had no learner.epoch: their config.yaml lacks the key and its companions."""
+    """Runs are begun as by a version that had no learner.epoch: config.yaml lacks the key and its companions, and rows
+    do not say how many steps were taken."""
+    finish = RunFolder.finish
+
+    def uncounted(self: RunFolder, stage: int, **steps: Any) -> dict[str, Any]:
+        for key, value in steps.items():
+            if key == "row" or key.startswith("fit"):
+                del value["steps"]
+        return finish(self, stage, **steps)
 
     def without(config: Config) -> str:
         tree = written(config)
@@ -37,4 +47,5 @@ def before_epochs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr("al_lightning.experiment.runner.to_yaml", without)
+        patch.setattr(RunFolder, "finish", uncounted)
         yield

@@ -84,7 +84,7 @@ def summary(found: MaskCheck) -> list[str]:
     remedy = f"correct the file that masks.csv names, and start a new run: this one was trained with the wrong {noun}"
     if found.answers is not None:
         remedy = (
-            f"save it again in {found.answers} under the name of its image, and it is used from the next stage on; "
+            f"{found.answers}, and it is used from the next stage on; "
             "those of validation and test stay as they are in this run"
         )
     return [*told, f"where a {noun} is wrong: {remedy}"]

@@ -24,7 +24,9 @@ FORMAT = 1
 """Of state files and manifest.json; those without one are of versions before there were digests."""
 HEADER = ("format", "chain")
 _METRICS = {"*": MAYBE_NUMBER}
-_WHOLE_ROW = {key.removesuffix("?"): shape for key, shape in ROW.items()}
+_LATER = {"steps?"}
+"""Keys of a row that states of an older version lack."""
+_WHOLE_ROW = {key if key in _LATER else key.removesuffix("?"): shape for key, shape in ROW.items()}
 _PICKS = [{"id": str, "source": str, "score": MAYBE_NUMBER}]
 _FILES = {"*": str}
 _DELIVERY = {"files": _FILES, "corrected": _FILES, "withdrawn": {"*": str}, "waiting": [str]}

@@ -49,7 +49,7 @@ class MaskCheck:
     seen: Mapping[str, Seen]
     """What was compared of the first ones, by id."""
     answers: str | None
-    """Where people give the labels of this run: a folder, or the name of the oracle; None where they are looked up."""
+    """How people correct a label of this run; None where labels are looked up."""
     seconds: float
 
 
@@ -120,7 +120,9 @@ def _answers(labels: Labels) -> str | None:
     if not asks_people(oracle):
         return None
     place = getattr(oracle, "place", None)
-    return labels.config.oracle.name if place is None else str(place(labels.folder.path))
+    if place is None:
+        return f"correct it where it was drawn (oracle {labels.config.oracle.name})"
+    return f"save it again in {place(labels.folder.path)} under the name of its image"
 
 
 def _overridden(labels: Labels, overrides: Sequence[str]) -> Labels:

@@ -27,10 +27,10 @@ clinicdb-s2-entropy                                clinicdb-s2                  
 clinicdb-s2-random                                 clinicdb-s2                  random
 clinicdb-ta-coreset                                clinicdb                     ta-coreset
 clinicdb-unc-ta-coreset                            clinicdb                     unc-ta-coreset
-clinicdb-uncertainty-clustering                    clinicdb-s2                  uncertainty-clustering
-clinicdb-uncertainty-clustering-no-clustering      clinicdb-s2-no-clustering    uncertainty-clustering clustering=false
-clinicdb-uncertainty-clustering-no-discrepancy     clinicdb-s2-no-discrepancy   uncertainty-clustering
-clinicdb-uncertainty-clustering-no-uncertainty     clinicdb-s2-no-uncertainty   uncertainty-clustering uncertainty=false
+clinicdb-uncertainty-clustering clinicdb-s2 uncertainty-clustering size_normalised=true
+clinicdb-uncertainty-clustering-no-clustering clinicdb-s2-no-clustering uncertainty-clustering clustering=false size_normalised=true
+clinicdb-uncertainty-clustering-no-discrepancy clinicdb-s2-no-discrepancy uncertainty-clustering size_normalised=true
+clinicdb-uncertainty-clustering-no-uncertainty clinicdb-s2-no-uncertainty uncertainty-clustering uncertainty=false size_normalised=true
 clinicdb-vaal                                      clinicdb                     vaal
 demo                                               demo                         ta-coreset
 depth-demo                                         depth-demo                   unc-ta-coreset measure="deviation"
@@ -68,7 +68,7 @@ kvasir-unc-pca-coreset                             kvasir                       
 kvasir-unc-pca-hash                                kvasir                       unc-pca-hash
 kvasir-unc-ta-coreset                              kvasir                       unc-ta-coreset
 kvasir-vaal                                        kvasir                       vaal
-"""
+"""  # noqa: E501
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 NAMES = [row[0] for row in ROWS]
