@@ -372,18 +372,18 @@ def experiments() -> str:
     for path in catalogue.files():
         header, found = read_header(path), [experiment.name for experiment in catalogue.in_file(path)]
         ours = [f"`{name}`" for name in found if name not in header.arms]
+        head = ("dataset", f"`{load([found[0]]).dataset.name}`")
         rows = [
-            ("dataset", f"`{load([found[0]]).dataset.name}`"),
             ("paper", header.paper),
             ("arms of its comparison", ", ".join(f"`{name}`" for name in found if name in header.arms) or "none"),
             ("follows", header.follows),
             ("ours", header.ours + (f" Experiments: {', '.join(ours)}." if ours and header.of_a_paper else "")),
         ]
         if not header.of_a_paper:
-            rows[2] = ("experiments", ", ".join(ours))
+            rows[1] = ("experiments", ", ".join(ours))
         parts.append(
             f"### {path.name} {{ #{path.stem} }}\n\n{header.title}\n\n"
-            + table(("", ""), [(key, _keys_as_code(text)) for key, text in rows])
+            + table(head, [(key, _keys_as_code(text)) for key, text in rows])
         )
     return "\n\n".join(parts)
 
