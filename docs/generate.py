@@ -18,6 +18,7 @@ from typing import Any
 import al_lightning
 from al_lightning import uncertainty
 from al_lightning.config import catalogue, load, schema
+from al_lightning.config.header import read_header
 from al_lightning.core.strategy import RegionStrategy, Strategy
 from al_lightning.core.task import Task
 from al_lightning.cost.terms import TERMS
@@ -366,13 +367,30 @@ def commands() -> str:
 
 
 def experiments() -> str:
-    """The shipped experiments, file by file."""
-    rows = []
+    """The shipped experiments, file by file: which paper they repeat, what of it they follow, and what is ours."""
+    parts = []
     for path in catalogue.files():
-        first = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        found = [experiment.name for experiment in catalogue.in_file(path)]
-        rows.append((f"`{path.name}`", load([found[0]]).dataset.name, first, ", ".join(f"`{name}`" for name in found)))
-    return table(("file", "dataset", "settings", "names"), rows)
+        header, found = read_header(path), [experiment.name for experiment in catalogue.in_file(path)]
+        ours = [f"`{name}`" for name in found if name not in header.arms]
+        head = ("dataset", f"`{load([found[0]]).dataset.name}`")
+        rows = [
+            ("paper", header.paper),
+            ("arms of its comparison", ", ".join(f"`{name}`" for name in found if name in header.arms) or "none"),
+            ("follows", header.follows),
+            ("ours", header.ours + (f" Experiments: {', '.join(ours)}." if ours and header.of_a_paper else "")),
+        ]
+        if not header.of_a_paper:
+            rows[1] = ("experiments", ", ".join(ours))
+        parts.append(
+            f"### {path.name} {{ #{path.stem} }}\n\n{header.title}\n\n"
+            + table(head, [(key, _keys_as_code(text)) for key, text in rows])
+        )
+    return "\n\n".join(parts)
+
+
+def _keys_as_code(text: str) -> str:
+    """Keys with a value, such as learner.options.gan=bce, and files as code."""
+    return re.sub(r"(?<![\w`/])((?:[a-z_]+\.)+[a-z_]+=[\w-]+|(?:base/)?[a-z0-9-]+\.yaml)(?![\w`])", r"`\1`", text)
 
 
 def cost_terms() -> str:

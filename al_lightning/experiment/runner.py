@@ -213,6 +213,13 @@ def _log_late(config: Config, folder: RunFolder, finished: list[dict[str, Any]])
         tracking.close(loggers, folder.path, len(finished))
 
 
+def _opening(running: Running) -> list[str]:
+    """What a run says before its first stage; the Trainer that is asked for it does not outlive this."""
+    setup, trainer = running.setup, running.trainer(0)
+    first = f"{running.folder.path}: {sizes(setup)}{step_size(trainer, setup.config.loader.batch_size)}"
+    return [line for line in (first, training_line(setup, trainer), tested_line(setup.config)) if line]
+
+
 def _stages(
     setup: Setup,
     folder: RunFolder,
@@ -240,9 +247,7 @@ def _stages(
     running = Running(setup, folder, loggers, loop, data, seen(dataset, recorded), finished, enough)
     if is_main():
         clear_leftovers(folder)
-    trainer = running.trainer(0)
-    _say(console, f"{folder.path}: {sizes(setup)}{step_size(trainer, config.loader.batch_size)}")
-    for line in filter(None, (training_line(setup, trainer), tested_line(config))):
+    for line in _opening(running):
         _say(console, line)
     # Images that have joined since the run began can be picked, and are not among the initial ones.
     recorded = recorded or dataset.split_of()

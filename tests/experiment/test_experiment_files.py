@@ -64,6 +64,7 @@ def test_every_experiment_runs_two_stages(name, kvasir_root, depth_root, tmp_pat
         "trainer.accelerator=cpu",
         "trainer.enable_progress_bar=false",
         "loader.batch_size=4",
+        "loader.workers=0",
         "logging.wandb.mode=disabled",
         f"learner.options.{SMALL[full.learner.name]}",
         f"learner.mc_passes={min(full.learner.mc_passes, 2)}",
