@@ -19,7 +19,7 @@ def test_a_run_leaves_rows_state_and_config(tiny, write_config):
     assert folder.path.parts[-3:] == ("tiny", "ta-coreset", "seed-0")
     rows = folder.rows()
     assert [(row["stage"], row["labelled"]) for row in rows] == [(0, 4), (1, 7), (2, 10)]
-    assert set(rows[0]) == {"stage", "labelled", "fraction", "cost", "val", "test", "seconds", "selected"}
+    assert set(rows[0]) == {"stage", "labelled", "fraction", "steps", "cost", "val", "test", "seconds", "selected"}
     assert {"miou", "iou", "dice"} <= set(rows[0]["test"])
     assert set(rows[0]["seconds"]) == {"fit", "test", "score", "select"}
     cost = [row["cost"] for row in rows]
