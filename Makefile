@@ -34,7 +34,7 @@ CATALOGUE := awk ' \
 EXPERIMENTS := $(filter-out demo,$(shell $(CATALOGUE) | cut -d ' ' -f 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test label-studio lint bench fuzz torture docs clean $(EXPERIMENTS)
+.PHONY: help setup demo test test-slow label-studio lint bench fuzz torture docs clean $(EXPERIMENTS)
 
 help: ## list the targets
 	@echo "Targets:"
@@ -66,9 +66,12 @@ test: $(READY) ## lint, types and tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not bench"
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not bench and not slow"
 	$(VENV)/bin/pytest --doctest-modules al_lightning -n 2 --dist worksteal
 	$(VENV)/bin/pytest -m bench
+
+test-slow: $(READY) ## what `make test` leaves out: the same in more places
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m slow
 
 $(LABEL_STUDIO)/.ready:
 	$(PYTHON) -m venv $(LABEL_STUDIO)

@@ -61,7 +61,7 @@ def said(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("al-lightning: ")]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, pytest.param(errno.EIO, marks=pytest.mark.slow)])
 def test_a_full_or_broken_disk_is_one_message_and_the_run_goes_on_when_it_is_mended(config, number):
     files = ["config.yaml", "best.ckpt", "last.ckpt", "state/"] if number == errno.ENOSPC else ["last.ckpt"]
     faults = [
@@ -84,7 +84,7 @@ def test_a_full_or_broken_disk_is_one_message_and_the_run_goes_on_when_it_is_men
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="mounts a small disk")
-@pytest.mark.parametrize("logger", ["csv", "tensorboard"])
+@pytest.mark.parametrize("logger", [pytest.param("csv", marks=pytest.mark.slow), "tensorboard"])
 def test_on_a_disk_that_is_full_for_good_it_is_one_message_too(config, tmp_path, logger):
     """Sizes in KiB, at which the config, the checkpoints, or the files of the logger find no room."""
     mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]

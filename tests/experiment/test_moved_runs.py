@@ -54,7 +54,7 @@ def test_in_the_second_member_of_a_committee(config, write_config):
     stopped_and_moved(write_config(config), "member-1/.last.ckpt", 1)
 
 
-@pytest.mark.parametrize("kind", ["pseudo-labels", "finetune"])
+@pytest.mark.parametrize("kind", ["pseudo-labels", pytest.param("finetune", marks=pytest.mark.slow)])
 def test_in_the_second_stage_with(kind, config, write_config):
     config["budget"]["stages"] = 2
     config["trainer"]["max_epochs"] = 2

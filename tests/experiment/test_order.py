@@ -99,7 +99,10 @@ def same(a: Weights, b: Weights) -> bool:
 
 
 @pytest.mark.usefixtures("stages_alone")
-@pytest.mark.parametrize("kind", LEARNERS)
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("plain", "unlabelled") else pytest.param(kind, marks=pytest.mark.slow) for kind in LEARNERS],
+)
 def test_stopped_after_an_epoch_with_any_number_of_workers_it_ends_with_the_same_weights(
     kind, write, last_weights, monkeypatch
 ):

@@ -79,7 +79,15 @@ experiment.run(load([config]), Console(quiet=True))
 """
 
 
-@pytest.mark.parametrize("where", ["epoch", "patience", "fit", "test", "pool", "row", "torn"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "epoch",
+        "pool",
+        "torn",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("patience", "fit", "test", "row")),
+    ],
+)
 def test_killed_anywhere_resume_ends_with_the_rows_of_an_unstopped_run(where, tiny, write_config, tmp_path):
     tiny["learner"]["options"]["dropout"] = 0.5
     tiny["trainer"]["max_epochs"] = 4

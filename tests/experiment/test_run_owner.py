@@ -27,7 +27,9 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("words", [["run"], ["run", "--sweep", "seed=0,1"]], ids=["run", "sweep"])
+@pytest.mark.parametrize(
+    "words", [["run"], pytest.param(["run", "--sweep", "seed=0,1"], marks=pytest.mark.slow)], ids=["run", "sweep"]
+)
 def test_of_two_programs_that_start_together_one_runs(words, tiny, write_config):
     command = [sys.executable, "-c", PROGRAM, words[0], str(write_config(tiny)), *words[1:]]
     pipe = subprocess.PIPE
