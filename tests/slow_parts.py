@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,17 @@ LONG = float(os.environ.get("AL_SLOW_SECONDS", 60))
 """Seconds that the phase takes where nothing stops it."""
 begun: list[float] = []
 """When the signal was sent."""
+sent: list[None] = []
+"""Whether one is about to be sent, from where images are decoded."""
+decoded: Counter[Path] = Counter()
+"""How often each file was."""
+
+
+def clear() -> None:
+    """As if no signal had been sent."""
+    begun.clear()
+    sent.clear()
+    decoded.clear()
 
 
 def is_at(phase: str) -> bool:
@@ -62,12 +74,13 @@ def wait() -> None:
 
 @dataclass(frozen=True)
 class SlowReading(ImageReading):
-    """Two seconds for each file, in the threads that fill the cache."""
+    """Two seconds for each file, in the threads that fill the cache, or in those that look for overlap after it."""
 
     def decode(self, path: Path) -> Any:
-        if is_at("decode"):
-            send()
-        if begun:
+        decoded[path] += 1
+        if is_at("decode") or (is_at("overlap") and decoded[path] == 2):
+            sent.append(send())
+        if sent:
             time.sleep(2)
         return super().decode(path)
 
@@ -77,7 +90,7 @@ def data(root: str, size: int = 16, validation: int = 4) -> Any:
     if inside("_pictures"):
         here("report")
     found = kvasir(root, size, validation=validation)
-    return replace(found, image_reading=SlowReading()) if is_at("decode") else found
+    return replace(found, image_reading=SlowReading()) if is_at("decode") or is_at("overlap") else found
 
 
 def inside(function: str) -> bool:

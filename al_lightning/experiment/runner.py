@@ -167,8 +167,7 @@ def _go_on(
     else:
         probe(setup)
     try:
-        with held():
-            run_id = _describe(setup, folder)
+        run_id = _describe(setup, folder)
     except OSError as error:
         if storage_error(error):
             raise
@@ -290,5 +289,7 @@ def _describe(setup: Setup, folder: RunFolder) -> str:
     if folder.config.is_file():  # the last one that is written
         return str(read_json(folder.environment)["wandb_id"])
     run_id = hashlib.sha256(f"{folder.path.resolve()} {time.time_ns()}".encode()).hexdigest()[:12]
-    begin(folder, to_yaml(setup.config), environment(setup) | {"wandb_id": run_id}, setup.dataset.split_of())
+    described = environment(setup) | {"wandb_id": run_id}  # reads all images: a signal ends it
+    with held():
+        begin(folder, to_yaml(setup.config), described, setup.dataset.split_of())
     return run_id

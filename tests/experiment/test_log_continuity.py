@@ -50,7 +50,7 @@ experiment.run(load([config]), Console(quiet=True))
 @pytest.fixture(autouse=True)
 def signals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("al_lightning.core.handling.GRACE", 50.0)
-    slow_parts.begun.clear()
+    slow_parts.clear()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ PHASES = (
     "load",
     "decode",
     "probe",
+    "overlap",
     "fit-training_step",
     "fit-validation_step",
     "validate-validation_step",
@@ -36,7 +37,7 @@ PHASES = (
     "report",
 )
 SOON = 5.0
-"""Seconds: one file of the phase "decode" takes 2, the other batches 0.02."""
+"""Seconds: one file of the phases "decode" and "overlap" takes 2, the other batches 0.02."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +45,11 @@ def default_handlers(monkeypatch: pytest.MonkeyPatch) -> Any:
     """As in the foreground. The way out alone is tested here, not the end by force."""
     monkeypatch.setattr(handling, "GRACE", 50.0)
     before = foreground.restore()
-    slow_parts.begun.clear()
+    slow_parts.clear()
     yield
     for signum, handler in before.items():
         signal.signal(signum, handler)
-    slow_parts.begun.clear()
+    slow_parts.clear()
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def stop(config: Path, phase: str, signum: int, monkeypatch: pytest.MonkeyPatch)
     assert slow_parts.begun, f"the run never came to {phase}"
     seconds = ended - slow_parts.begun[0]
     assert handlers() == before
-    slow_parts.begun.clear()
+    slow_parts.clear()
     return code, seconds
 
 
@@ -113,7 +114,7 @@ def test_a_signal_in_a_phase_ends_the_run_and_it_goes_on(
     assert lines[0].startswith(f"al-lightning: stopped by {signum.name}")
     left = files(folder.path) if folder.path.exists() else set()
     assert not [name for name in left if name.endswith(".tmp")]
-    if phase in ("load", "decode", "probe"):
+    if phase in ("load", "decode", "probe", "overlap"):
         assert left == set()
         assert main(["run", str(path)]) == 0
     else:
@@ -130,7 +131,7 @@ def test_other_commands_end_too(slow, write_config, monkeypatch, capfd, tmp_path
     monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGINT)}")
     assert main(["check", str(path)]) == 130
     folder = experiment.run(load([path]), QUIET)
-    slow_parts.begun.clear()
+    slow_parts.clear()
     monkeypatch.setenv("AL_SLOW", f"load:{int(signal.SIGTERM)}")
     assert main(["report", str(folder.path), "-o", str(tmp_path / "report.html")]) == 143
     assert list(tmp_path.glob("*report*")) == []
@@ -178,7 +179,7 @@ def test_a_library_raises_what_python_users_know_and_leaves_no_handler(
     assert handlers() == before
     assert __import__("sys").unraisablehook is hook
     assert signal.set_wakeup_fd(-1) == wakeup
-    slow_parts.begun.clear()
+    slow_parts.clear()
     time.sleep(0.1)
     assert "signals" not in [thread.name for thread in threading.enumerate()]
     assert len(experiment.run(load([path]), QUIET).rows()) == 2
