@@ -27,7 +27,7 @@ def top_up(ids: Sequence[str], groups: Sequence[str], splits: Sequence[str], wan
 
     Example:
         >>> top_up("abcde", "abcde", ["pool", "test", "validation", "none", "none"], {"test": 2})
-        ['pool', 'test', 'validation', 'test', 'none']
+        ['pool', 'test', 'validation', 'none', 'test']
     """
     found = list(splits)
     for name in ("test", "validation"):

@@ -120,7 +120,7 @@ def outlook(seeds: Sequence[Rows]) -> Outlook | None:
         >>> rows = [{"stage": k, "labelled": 50 * k + 50, "test": {"miou": y}} for k, y in enumerate((0.62, 0.7, 0.74))]
         >>> found = outlook([rows])
         >>> found.brought, found.step, found.change
-        ('+3.7', 50.0, '-0.7 to +5.0')
+        ('+4.0', 50.0, '−5.0 to +5.6')
     """
     metric = next((METRICS[key] for key in PRIMARY for rows in seeds if rows and key in rows[-1]["test"]), None)
     if metric is None:
@@ -169,7 +169,7 @@ def coming_labels(rows: Rows) -> float | None:
         return float(len(picks))
     more = float(last["labelled"] - rows[-2]["labelled"])
     if fraction := last.get("fraction"):
-        more = min(more, round(last["labelled"] / fraction) - last["labelled"])
+        more = min(more, float(round(last["labelled"] / fraction) - last["labelled"]))
     return more if more > 0 else None
 
 
