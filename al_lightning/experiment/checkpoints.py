@@ -17,13 +17,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import CheckpointIO
 
-from al_lightning.core.checkpoint_file import (
-    CheckpointError,
-    another_network,
-    digest_of,
-    pack,
-    unpack,
-)
+from al_lightning.core.checkpoint_file import CheckpointError, another_network, digest_of, pack, unpack
 from al_lightning.core.files import write_atomic
 from al_lightning.core.run_folder import inside
 

@@ -20,13 +20,13 @@ from al_lightning.core.learner import learner_of
 from al_lightning.core.prediction import Batch, Prediction
 from al_lightning.core.progress import Progress, part, silent
 from al_lightning.core.seeds import random_stream
-from al_lightning.data import Cache, PoolDataModule
+from al_lightning.data import Cache
 from al_lightning.experiment.checkpoints import savers
 from al_lightning.experiment.finite import Finite, check_finite
 from al_lightning.experiment.garbage import release
 from al_lightning.experiment.labels_of import Labels
 from al_lightning.experiment.probe import quiet
-from al_lightning.experiment.setup import build_learner
+from al_lightning.experiment.setup import build_learner, pool_data, unlabelled_batch
 from al_lightning.experiment.stages import Patience
 from al_lightning.experiment.trainers import make_trainer, trainer_options
 
@@ -135,19 +135,10 @@ def _fitted(labels: Labels, cache: Cache, held_out: Rows, place: Path, progress:
     """A learner with the best weights of a training without the labels of some rows."""
     config, stage = labels.config, labels.stage
     learner = build_learner(config, labels.dataset, stage, mc_passes=1)
-    loader, contract = config.loader, learner_of(learner)
-    data = PoolDataModule(
-        labels.dataset,
-        labels.without(held_out),
-        loader.batch_size,
-        loader.workers,
-        cache,
-        config.seed,
-        config.learner.augment,
-    )
+    data = pool_data(config, labels.dataset, labels.without(held_out), cache)
     data.stage = stage
-    data.unlabelled_batch = loader.batch_size if contract.wants_unlabelled else None
-    monitor, mode = contract.monitor
+    data.unlabelled_batch = unlabelled_batch(config, learner, stage)
+    monitor, mode = learner_of(learner).monitor
     best, _ = savers(place, monitor, mode)
     callbacks: list[pl.Callback] = [Finite(stage), best, _Told(progress)]
     if config.learner.patience is not None:

@@ -70,10 +70,7 @@ def labels_of(path: Path, stage: int | None = None) -> Labels:
     """
     folder = RunFolder(path)
     config = saved_config(folder)
-    last = trained_stage(folder, config)
-    if stage is not None and not 0 <= stage <= last:
-        raise ConfigError(f"stage={stage}: {path} has trained stages 0 to {last}")
-    stage = last if stage is None else stage
+    stage = trained_stage(folder, config, stage)
     dataset = dataset_of(folder, config)
     pool = LabelPool(dataset.pool, dataset.ids, dataset.size)
     _fill(pool, folder, dataset, stage)

@@ -15,8 +15,7 @@ import torch
 
 from al_lightning.audit.quality import depth_quality, depth_residual, mask_quality, softmin_quality
 from al_lightning.audit.ranking import Judged, Seen, ranked
-from al_lightning.config import ConfigError
-from al_lightning.config.loading import load
+from al_lightning.config import ConfigError, from_saved
 from al_lightning.core.arrays import Rows
 from al_lightning.core.learner import learner_of
 from al_lightning.core.oracle import asks_people
@@ -91,8 +90,10 @@ def check_masks(
         labels = _overridden(labels_of(path, stage), overrides)
         learner = build_learner(labels.config, labels.dataset, labels.stage, mc_passes=1)
         answers = _answers(labels)
-        # A map of all images is on the disk already, and one of these alone would come beside it.
-        if not learner_of(learner).wants_unlabelled and labels.config.loader.cache != "disk":
+        # Where unlabelled images are trained on, or an epoch is a pass over them, all have to be there. A map of all
+        # images that is on the disk already serves too, and one of these alone would come beside it.
+        alone = not learner_of(learner).wants_unlabelled and labels.config.learner.epoch != "unlabelled"
+        if alone and labels.config.loader.cache != "disk":
             labels = labels.narrowed()
         parts = split_labels(labels, folds)
         load_recorded(learner, labels.folder, labels.stage, 0, labels.folder.progress(labels.stage))
@@ -135,7 +136,7 @@ def _overridden(labels: Labels, overrides: Sequence[str]) -> Labels:
             )
     if not overrides:
         return labels
-    config = complete(load([labels.folder.config], overrides))
+    config = complete(from_saved(labels.folder.config, overrides))
     if any(item.startswith("trainer.max_epochs=") for item in overrides):
         config = replace(config, learner=replace(config.learner, initial_epochs=None))
     return replace(labels, config=config)

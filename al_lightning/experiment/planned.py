@@ -7,10 +7,9 @@ from typing import Any
 import pytorch_lightning as pl
 
 from al_lightning.config import Config
-from al_lightning.core.learner import learner_of
 from al_lightning.core.strategy import asks_for_regions
 from al_lightning.data.epochs import epoch_batches
-from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.setup import Setup, unlabelled_batch
 from al_lightning.experiment.trainers import trainer_options
 from al_lightning.report.text import steps_text, tested_text
 
@@ -27,15 +26,12 @@ def planned_steps(setup: Setup, trainer: pl.Trainer) -> list[int]:
     """
     config, plan, pool = setup.config, setup.plan, len(setup.dataset.pool)
     learner = setup.learner(0)
-    wants = learner_of(learner).wants_unlabelled
     limits = {key: trainer_options(config).get(key) or -1 for key in ("max_epochs", "max_steps")}
     found = []
     for stage in range(1 if asks_for_regions(setup.strategy) else plan.stages):
         labelled = min(plan.initial + stage * plan.per_stage, pool)
-        both = config.loader.batch_size if wants and stage >= config.learner.unlabelled_from else None
-        batches = epoch_batches(
-            config.learner.epoch, labelled, labelled, pool, config.loader.batch_size, trainer.world_size, both
-        )
+        both, size = unlabelled_batch(config, learner, stage), config.loader.batch_size
+        batches = epoch_batches(config.learner.epoch, labelled, labelled, pool, size, trainer.world_size, both)
         each = -(-_limited(batches, trainer.limit_train_batches) // trainer.accumulate_grad_batches)
         epochs = config.learner.initial_epochs if stage == 0 else None
         epochs = limits["max_epochs"] if epochs is None else epochs

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from al_lightning.config import CompleteConfig, Config, ConfigError, validate
-from al_lightning.config.loading import interpolations
 from al_lightning.config.options import build, options_of
+from al_lightning.config.values import interpolations
 from al_lightning.core.learner import learner_of, set_mc_passes
 from al_lightning.core.oracle import Oracle, asks_people
 from al_lightning.core.pool import LabelPool
@@ -79,9 +79,7 @@ class Setup:
 
     def data(self, dataset: DenseDataset, pool: LabelPool) -> PoolDataModule:
         """The loaders over a pool, as the config says."""
-        loader, learner = self.config.loader, self.config.learner
-        training = (self.config.seed, learner.augment, learner.epoch)
-        return PoolDataModule(dataset, pool, loader.batch_size, loader.workers, self.cache, *training)
+        return pool_data(self.config, dataset, pool, self.cache)
 
     def learner(self, stage: int, member: int = 0) -> pl.LightningModule:
         """A learner with initial weights, which are the same for all strategies with one seed, stage and member."""
@@ -202,6 +200,19 @@ def spread_of(config: CompleteConfig, dataset: DenseDataset, strategy: Strategy 
         frames[row] = seen.get(dataset.groups[row], 0)
         seen[dataset.groups[row]] = int(frames[row]) + 1
     return Spread.of(dataset.groups, frames.tolist(), per_group, apart)
+
+
+def pool_data(config: CompleteConfig, dataset: DenseDataset, pool: LabelPool, cache: Cache) -> PoolDataModule:
+    """The loaders over a pool, as the config says."""
+    loader, learner = config.loader, config.learner
+    training = (config.seed, learner.augment, learner.epoch)
+    return PoolDataModule(dataset, pool, loader.batch_size, loader.workers, cache, *training)
+
+
+def unlabelled_batch(config: CompleteConfig, learner: pl.LightningModule, stage: int) -> int | None:
+    """Batch size of unlabelled images beside the labelled ones; None where the learner gets none at this stage."""
+    wanted = learner_of(learner).wants_unlabelled and stage >= config.learner.unlabelled_from
+    return config.loader.batch_size if wanted else None
 
 
 def build_oracle(config: CompleteConfig, dataset: DenseDataset) -> Oracle:

@@ -37,7 +37,7 @@ from al_lightning.experiment.leftovers import discard
 from al_lightning.experiment.picks import delivery_json, delivery_of, picks_of, query_of, relative, remarks
 from al_lightning.experiment.ranks import is_main
 from al_lightning.experiment.records import with_digests
-from al_lightning.experiment.setup import Setup
+from al_lightning.experiment.setup import Setup, unlabelled_batch
 from al_lightning.experiment.steps import common_step, step
 from al_lightning.learners import Committee
 from al_lightning.loop import ActiveLearningLoop, Scorer
@@ -201,8 +201,7 @@ def _fit(running: Running, stage: int, member: int, done: Mapping[str, Any]) -> 
         rng = random_stream(config.seed, stage, f"bootstrap {member}")
         data.train_rows = rng.choice(loop.pool.trainable, len(loop.pool.trainable), replace=True)
     contract = learner_of(learner)
-    both = contract.wants_unlabelled and stage >= config.learner.unlabelled_from
-    data.unlabelled_batch = config.loader.batch_size if both else None
+    data.unlabelled_batch = unlabelled_batch(config, learner, stage)
     monitor, mode = contract.monitor
     place = _place(running, stage, member)
     best, last = savers(place, monitor, mode)

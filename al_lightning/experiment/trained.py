@@ -54,11 +54,11 @@ def saved_config(folder: RunFolder) -> CompleteConfig:
     return complete(from_saved(folder.config))
 
 
-def trained_stage(folder: RunFolder, config: CompleteConfig) -> int:
-    """The last stage of which all learners that are tested are trained.
+def trained_stage(folder: RunFolder, config: CompleteConfig, wanted: int | None = None) -> int:
+    """The stage that is wanted, or the last one, of which all learners that are tested are trained.
 
     Raises:
-        ConfigError: no stage is trained yet.
+        ConfigError: no stage is trained yet, or not that one.
     """
     steps = {fit_step(member) for member in tested_members(config)}
     stage = -1
@@ -66,7 +66,9 @@ def trained_stage(folder: RunFolder, config: CompleteConfig) -> int:
         stage += 1
     if stage < 0:
         raise ConfigError(f"{folder.path}: no stage of this run is trained yet; resume it first")
-    return stage
+    if wanted is not None and not 0 <= wanted <= stage:
+        raise ConfigError(f"stage={wanted}: {folder.path} has trained stages 0 to {stage}")
+    return stage if wanted is None else wanted
 
 
 def load_trained(
@@ -92,10 +94,7 @@ def load_trained(
     """
     folder = RunFolder(path)
     config = saved_config(folder)
-    last = trained_stage(folder, config)
-    if stage is not None and not 0 <= stage <= last:
-        raise ConfigError(f"stage={stage}: {path} has trained stages 0 to {last}")
-    stage = last if stage is None else stage
+    stage = trained_stage(folder, config, stage)
     data = dataset or dataset_of(folder, config)
     done = folder.progress(stage)
     members: list[pl.LightningModule] = []

@@ -1,4 +1,4 @@
-"""Runs whose stages a test watches."""
+"""Runs whose stages a test watches, and frames that people will annotate."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from disc_runs import run_discs
+from older_runs import before_epochs
+from pytorch_lightning import Trainer
 
 from al_lightning.core.progress import silent
 from al_lightning.core.region import Box
@@ -51,6 +53,42 @@ def test_a_learner_of_a_fold_has_not_seen_it(tmp_path, monkeypatch) -> None:
         assert not set(groups[sorted(rows)]) & set(groups[held_out])
     assert len(check_masks(folder.path, folds=2, top=1).judged) == 46, "one learner a fold, and of the run's committee"
     assert sorted(row for rows in parts for row in rows.tolist()) == labels.pool.annotated.tolist()
+
+
+def steps_of_folds(monkeypatch, path, *overrides: str) -> list[tuple[int, bool]]:
+    """(optimiser steps, whether there were unlabelled images) of each training of a check."""
+    found = []
+    original = Trainer.fit
+
+    def fit(self: Trainer, *arguments) -> None:
+        original(self, *arguments)
+        found.append((self.global_step, arguments[1].unlabelled_batch is not None))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", fit)
+        check_masks(path, overrides, folds=2, top=1)
+    return found
+
+
+@pytest.mark.parametrize("discrepancy", [0.0, 0.5])
+def test_a_fold_trains_as_the_run(discrepancy, tmp_path, monkeypatch) -> None:
+    """Passes over the unlabelled images, of which there are 28 and half of the 8 labelled ones, and their loss as late
+    as in the run."""
+    folder = run_discs(
+        tmp_path,
+        *("budget.initial=8", "trainer.max_epochs=1", "loader.batch_size=4", "learner.epoch=unlabelled"),
+        *("learner.unlabelled_from=1", "learner.options.widths=[4,8]", f"learner.options.discrepancy={discrepancy}"),
+    )
+    assert [row["steps"] for row in folder.rows()] == [7]
+    assert steps_of_folds(monkeypatch, folder.path) == [(8, False)] * 2
+
+
+def test_a_run_of_a_version_before_is_checked_as_it_trained_whatever_is_overridden(tmp_path, monkeypatch) -> None:
+    words = ["budget.initial=8", "trainer.max_epochs=1", "loader.batch_size=4", "learner.options.widths=[4,8]"]
+    with before_epochs(monkeypatch):
+        folder = run_discs(tmp_path, *words, "learner.options.discrepancy=0.5", "learner.epoch=longest")
+    for overrides in ((), ("loader.workers=0",)):
+        assert steps_of_folds(monkeypatch, folder.path, *overrides) == [(8, True)] * 2
 
 
 def test_narrowed_labels_are_the_same_of_fewer_images(tmp_path) -> None:
